@@ -1,0 +1,56 @@
+"""Identifiers computed from their cause.
+
+Every id is a function of what caused it, so that doing a stage again writes the same id and the primary key says
+"already done". Ids that belong to a moment are UUIDv7-shaped (RFC 9562, section 5.7: 48 bits of Unix milliseconds
+first), so rows are ordered by time; the bits that RFC fills at random are filled from a hash of the cause.
+Ids without a moment (profiles) are UUIDv8-shaped (section 5.8).
+"""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from uuid import UUID
+
+LANES = 64
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_V7_MASK = ~((0xF << 76) | (0x3 << 62)) & ((1 << 80) - 1)
+_V7_BITS = (0x7 << 76) | (0x2 << 62)
+_V8_MASK = ~((0xF << 76) | (0x3 << 62)) & ((1 << 128) - 1)
+_V8_BITS = (0x8 << 76) | (0x2 << 62)
+
+
+def compute_timed_id(moment: datetime, *cause: str) -> UUID:
+    """Return the UUIDv7-shaped id of `cause` at `moment` (aware; cut to milliseconds).
+
+    Equal arguments give an equal id, on every machine. The parts of a cause are separated by their lengths, so
+    ("ab", "c") and ("a", "bc") differ.
+    """
+    milliseconds = (moment - _EPOCH) // _MILLISECOND
+    return UUID(int=(milliseconds << 80) | (_hash(cause, 10) & _V7_MASK) | _V7_BITS)
+
+
+def compute_id(*cause: str) -> UUID:
+    """Return the UUIDv8-shaped id of a `cause` that belongs to no moment, such as a profile."""
+    return UUID(int=(_hash(cause, 16) & _V8_MASK) | _V8_BITS)
+
+
+def read_moment(identifier: UUID) -> datetime:
+    """Return the moment (UTC, milliseconds) that a timed id carries."""
+    return _EPOCH + timedelta(milliseconds=identifier.int >> 80)
+
+
+def compute_boundary(moment: datetime) -> UUID:
+    """Return the least possible timed id at `moment`: the bound of a range read or of a partition."""
+    return UUID(int=((moment - _EPOCH) // _MILLISECOND) << 80)
+
+
+def compute_lane(profile_id: UUID) -> int:
+    """Return the lane, 0 to 63, in which everything about a profile is decided in order."""
+    return profile_id.int & (LANES - 1)
+
+
+def _hash(cause: tuple[str, ...], size: int) -> int:
+    framed = b"".join(
+        len(part).to_bytes(4, "big") + part for part in (text.encode("utf-8", "surrogatepass") for text in cause)
+    )
+    return int.from_bytes(blake2b(framed, digest_size=size).digest(), "big")

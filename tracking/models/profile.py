@@ -1,0 +1,49 @@
+"""Profiles: a projection of the log that the evaluator keeps."""
+
+from django.db import models
+
+
+class Profile(models.Model):
+    """A person, known (`user_id`) or anonymous (`anonymous_id` of a source). Primary key in the database (id, lane).
+
+    `seen_at` is the received_at of the last live activity, moved in steps; `linked_to` the known profile that an
+    anonymous one joined; `joined` maps the anonymous profiles that joined this one to the log position up to which
+    they belong to it (null: still). `asked` lists the anonymous profiles that were already asked to join.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    lane = models.SmallIntegerField()
+    user_id = models.TextField(null=True)
+    anonymous_id = models.TextField(null=True)
+    source_id = models.IntegerField(null=True)
+    traits = models.JSONField(default=dict)
+    seen_at = models.DateTimeField(null=True)
+    linked_to = models.UUIDField(null=True)
+    joined = models.JSONField(default=dict)
+    asked = models.JSONField(default=list)
+    applied_seq = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "profile"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.user_id or f"anonymous {self.anonymous_id}"
+
+
+class ProfileChange(models.Model):
+    """A copy of each identify and link, so that profiles can be rebuilt after retention dropped the events."""
+
+    id = models.UUIDField(primary_key=True)
+    lane = models.SmallIntegerField()
+    profile_id = models.UUIDField()
+    seq = models.BigIntegerField()
+    patch = models.JSONField()
+
+    class Meta:
+        db_table = "profile_change"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.profile_id} {self.seq}"
