@@ -1,6 +1,9 @@
 """The application that collects: sources, events, profiles."""
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class TrackingConfig(AppConfig):
@@ -8,3 +11,15 @@ class TrackingConfig(AppConfig):
 
     name = "tracking"
     verbose_name = "Tracking"
+
+    def ready(self) -> None:
+        """Make the log's partitions as soon as its table stands."""
+        post_migrate.connect(_keep_log, sender=self)
+
+
+def _keep_log(using: str, **_: Any) -> None:
+    # Imported here because models cannot be before the apps are ready.
+    from tracking.log.upkeep import keep_log
+
+    if using == "default":
+        keep_log()

@@ -148,6 +148,14 @@ class Migration(migrations.Migration):
                         default=False, help_text="Refused from pages and apps: only a secret key may send it."
                     ),
                 ),
+                (
+                    "is_derived",
+                    models.BooleanField(
+                        default=False,
+                        editable=False,
+                        help_text="The platform itself appends it when somebody falls silent.",
+                    ),
+                ),
                 ("first_seen_at", models.DateTimeField(blank=True, null=True)),
                 ("last_seen_at", models.DateTimeField(blank=True, null=True)),
             ],

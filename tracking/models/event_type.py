@@ -19,6 +19,9 @@ class EventType(models.Model):
     server_only = models.BooleanField(
         default=False, help_text="Refused from pages and apps: only a secret key may send it."
     )
+    is_derived = models.BooleanField(
+        default=False, editable=False, help_text="The platform itself appends it when somebody falls silent."
+    )
     first_seen_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField(null=True, blank=True)
 

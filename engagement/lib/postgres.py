@@ -1,0 +1,46 @@
+"""Connections of our own to the installation's database, for the paths that Django's would slow down.
+
+Django hands `prepare_threshold=None` to psycopg, which then never prepares; the log's statements run thousands of
+times over many partitions, where planning costs more than running.
+"""
+
+from typing import Any
+
+import msgspec
+import psycopg
+from django.db import connections
+from psycopg.types.json import set_json_loads
+
+_DJANGO_ONLY = ("cursor_factory", "context", "prepare_threshold", "pool", "client_encoding")
+_TRANSACTION_TIMEOUT_VERSION = 170000
+
+
+def open_connection(application: str, *, timeout_ms: int) -> psycopg.Connection[tuple[Any, ...]]:
+    """Open an autocommit connection that prepares what it runs and gives up what hangs.
+
+    `timeout_ms` bounds a transaction: a writer of the log that hangs holds every reader back. PostgreSQL before 17
+    has no such setting; statement and idle time-outs bound it there.
+    """
+    django_connection = connections["default"]
+    params = dict(django_connection.get_connection_params())
+    for name in _DJANGO_ONLY:
+        params.pop(name, None)
+    params["connect_timeout"] = 5
+    connection = psycopg.connect(**params, autocommit=True, prepare_threshold=1, application_name=application)
+    set_json_loads(msgspec.json.decode, connection)
+    _set_timeouts(connection, timeout_ms)
+    return connection
+
+
+def _set_timeouts(connection: psycopg.Connection[tuple[Any, ...]], timeout_ms: int) -> None:
+    settings = {
+        "statement_timeout": timeout_ms,
+        "idle_in_transaction_session_timeout": timeout_ms,
+        "plan_cache_mode": "force_generic_plan",
+        "timezone": "UTC",
+        "jit": "off",
+    }
+    if connection.info.server_version >= _TRANSACTION_TIMEOUT_VERSION:
+        settings["transaction_timeout"] = timeout_ms
+    for name, value in settings.items():
+        connection.execute("select set_config(%s, %s, false)", (name, str(value)), prepare=False)

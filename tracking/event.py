@@ -1,0 +1,192 @@
+"""What an event is between the door and the log: pure values and the functions that compute ids.
+
+The way of an item: a dialect parses it into an `Item`, `stamp_item` makes a `NewEvent` of it or a `Rejection`, the
+appender writes it, the client reads a `Receipt`.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+
+from engagement.lib.ids import compute_id, compute_lane, compute_timed_id
+
+IDENTIFY = "$identify"
+ALIAS = "$alias"
+LINKED = "$linked"
+ADOPTED = "$adopted"
+FOLLOW = "$follow"
+UNLINKED = "$unlinked"
+
+LIVE, IMPORT, DERIVED, RESPONSE, SYSTEM = range(5)
+
+MAX_DEPTH = 5
+"""A derived event that was derived this many times over derives nothing more."""
+
+DAY = timedelta(days=1)
+_SKEW_NOISE = timedelta(seconds=5)
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a client reported, as its dialect understood it.
+
+    `timestamp` and `sent_at` are the client's clock (aware); `payload` the item as it came, for quarantine.
+    """
+
+    index: int
+    name: str
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    message_id: str | None = None
+    timestamp: datetime | None = None
+    sent_at: datetime | None = None
+    properties: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+
+
+class Rejection(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an item was not taken: a stable code, the path of the field and a plain sentence."""
+
+    index: int
+    code: str
+    field: str | None = None
+    message: str
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer for one item, in the order of the request. `outcome` is "accepted" or "rejected"."""
+
+    index: int
+    id: UUID | None = None
+    outcome: str
+    code: str | None = None
+    field: str | None = None
+    message: str | None = None
+
+
+class NewEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A row on its way to the log. Without `occurred_at` the moment of receipt (the database's clock) is meant.
+
+    `dedup_key` is set where the id cannot tell a retry by itself; see `stamp_item`.
+    """
+
+    id: UUID
+    lane: int
+    profile_id: UUID
+    name: str
+    properties: dict[str, Any]
+    context: dict[str, Any]
+    source_id: int | None = None
+    origin: int = LIVE
+    depth: int = 0
+    message_id: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    occurred_at: datetime | None = None
+    dedup_key: UUID | None = None
+
+
+class Stamp(msgspec.Struct, frozen=True, kw_only=True):
+    """What the door knows about a request: its source, its moment and how far back the log reaches."""
+
+    source_id: int
+    now: datetime
+    retention: timedelta
+    is_public: bool
+    origin: int = LIVE
+
+
+def compute_user_profile_id(user_id: str) -> UUID:
+    """Return the profile of a known user: one namespace for the whole installation."""
+    return compute_id("profile", "user", user_id)
+
+
+def compute_anonymous_profile_id(source_id: int, anonymous_id: str) -> UUID:
+    """Return the profile of somebody who has not signed in: an anonymous id belongs to its source."""
+    return compute_id("profile", "anonymous", str(source_id), anonymous_id)
+
+
+def compute_profile_id(source_id: int, user_id: str | None, anonymous_id: str | None) -> UUID:
+    """Return the profile that an event with these ids belongs to; one of them must be given."""
+    if user_id is not None:
+        return compute_user_profile_id(user_id)
+    if anonymous_id is None:
+        raise ValueError("an event needs a user id or an anonymous id")
+    return compute_anonymous_profile_id(source_id, anonymous_id)
+
+
+def compute_event_id(
+    moment: datetime, source_id: int, profile_id: UUID, message_id: str, timestamp: datetime | None
+) -> UUID:
+    """Return f(source, profile, message id, client timestamp), at `moment`."""
+    client_time = timestamp.timestamp().hex() if timestamp else ""
+    return compute_timed_id(moment, "event", str(source_id), profile_id.hex, message_id, client_time)
+
+
+def compute_derived_id(detector: str, profile_id: UUID, key: str, last_event_id: UUID, moment: datetime) -> UUID:
+    """Return the id of the event that a silence becomes: `moment` is that of the last event before it."""
+    return compute_timed_id(moment, "derived", detector, profile_id.hex, key, last_event_id.hex)
+
+
+def correct_skew(timestamp: datetime, sent_at: datetime | None, received_at: datetime) -> datetime:
+    """Return when it happened by our clock.
+
+    The client's clock is off by received_at - sent_at. Less than five seconds is the network; more than a day means
+    that `sent_at` is not fresh (some clients repeat the first one on every retry): both leave the time as it is.
+    """
+    if sent_at is None:
+        return timestamp
+    skew = received_at - sent_at
+    if _SKEW_NOISE < abs(skew) <= DAY:
+        return timestamp + skew
+    return timestamp
+
+
+def stamp_item(item: Item, stamp: Stamp) -> NewEvent | Rejection:
+    """Give an item its profile, lane, time and id.
+
+    The id carries the client's own timestamp where that lies within a day of the corrected time and not more than a
+    day ahead, so that a retry computes the same id and lands in the same partition. Elsewhere it carries the moment
+    of receipt and a `dedup_key` tells a retry; from half that bound on both are used, because a retry may fall on
+    the other side of it. An item without a message id is a new event each time.
+    """
+    occurred_at = correct_skew(item.timestamp, item.sent_at, stamp.now) if item.timestamp else None
+    if occurred_at and not stamp.now - stamp.retention <= occurred_at <= stamp.now + DAY:
+        return Rejection(
+            index=item.index,
+            code="timestamp_out_of_range",
+            field="timestamp",
+            message="The time lies more than a day ahead or further back than events are kept.",
+        )
+    profile_id = compute_profile_id(stamp.source_id, item.user_id, item.anonymous_id)
+    moment, needs_dedup = _choose_moment(item, occurred_at, stamp.now)
+    message_id = item.message_id or uuid4().hex
+    return NewEvent(
+        id=compute_event_id(moment, stamp.source_id, profile_id, message_id, item.timestamp),
+        lane=compute_lane(profile_id),
+        profile_id=profile_id,
+        name=item.name,
+        properties=item.properties,
+        context=item.context | {"$public": True} if stamp.is_public else item.context,
+        source_id=stamp.source_id,
+        origin=stamp.origin,
+        message_id=item.message_id,
+        user_id=item.user_id,
+        anonymous_id=item.anonymous_id,
+        occurred_at=occurred_at,
+        dedup_key=_compute_dedup_key(item, stamp.source_id, profile_id) if needs_dedup else None,
+    )
+
+
+def _choose_moment(item: Item, occurred_at: datetime | None, now: datetime) -> tuple[datetime, bool]:
+    if item.timestamp is None or occurred_at is None:
+        return now, item.message_id is not None
+    distance = max(abs(item.timestamp - occurred_at), item.timestamp - now)
+    needs_dedup = item.message_id is not None and distance > DAY / 2
+    return (item.timestamp if distance <= DAY else now), needs_dedup
+
+
+def _compute_dedup_key(item: Item, source_id: int, profile_id: UUID) -> UUID:
+    client_time = item.timestamp.isoformat() if item.timestamp else ""
+    return compute_id("dedup", str(source_id), profile_id.hex, item.message_id or "", client_time)

@@ -1,0 +1,55 @@
+"""Waking the evaluator after a commit, without ever holding up who committed.
+
+A nudge carries no event: losing one, or the broker, delays until the next sweep and loses nothing. Many nudges make
+one task: a flag in the cache, which the task clears before it looks, says that one is on its way.
+"""
+
+import contextlib
+import threading
+
+from celery import current_app
+from django.core.cache import cache
+from structlog import get_logger
+
+TASK = "triggers.tasks.evaluate"
+FLAG = "evaluate-nudged"
+FLAG_SECONDS = 1
+
+log = get_logger()
+
+
+class Nudger:
+    """A thread that sends nudges. `nudge` only sets an event: nothing queues up behind a broker that hangs."""
+
+    def __init__(self) -> None:
+        self._is_wanted = threading.Event()
+        threading.Thread(target=self._run, name="nudger", daemon=True).start()
+
+    def nudge(self) -> None:
+        """Ask for a pass of the evaluator, soon."""
+        self._is_wanted.set()
+
+    def _run(self) -> None:
+        while True:
+            self._is_wanted.wait()
+            self._is_wanted.clear()
+            send_nudge()
+
+
+def send_nudge() -> None:
+    """Send one task, unless one is on its way.
+
+    Whatever fails here (broker, cache) must end neither a thread nor a task: the sweep that beat starts every second
+    finds the same events.
+    """
+    try:
+        if cache.add(FLAG, 1, timeout=FLAG_SECONDS):
+            current_app.send_task(TASK, retry=False, ignore_result=True)
+    except Exception as error:
+        log.warning("nudge_failed", error=str(error))
+
+
+def clear_nudge() -> None:
+    """Say that the nudge arrived: called before the evaluator looks how far the log goes."""
+    with contextlib.suppress(Exception):
+        cache.delete(FLAG)

@@ -1,0 +1,75 @@
+"""Partitions of the log: one a month, made ahead, dropped whole when retention ends.
+
+Months rather than weeks: a read of a lane visits every partition, and takes locks on each of its indexes.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from django.db import connection, transaction
+from psycopg import sql
+
+from engagement.lib.ids import compute_boundary
+
+AHEAD = timedelta(days=62)
+
+
+def ensure_partitions(since: datetime, until: datetime) -> int:
+    """Make the partitions that cover `since` to `until` and are lacking; return how many were made.
+
+    A partition is made plainly with its bound as a check and then attached, which blocks nobody; creating it as a
+    partition at once would lock the log against everything.
+    """
+    made = 0
+    existing = load_partition_names()
+    for start, end in _list_months(since, until):
+        name = f"event_{start:%Y_%m}"
+        if name not in existing:
+            _make_partition(name, start, end)
+            made += 1
+    return made
+
+
+def load_partition_names() -> set[str]:
+    """Return the names of the log's partitions."""
+    with connection.cursor() as cursor:
+        cursor.execute("select inhrelid::regclass::text from pg_inherits where inhparent = 'event'::regclass")
+        return {row[0] for row in cursor.fetchall()}
+
+
+def find_last_covered_moment() -> datetime | None:
+    """Return the end of the last partition: an event beyond it could not be stored."""
+    names = sorted(load_partition_names())
+    if not names:
+        return None
+    year, month = names[-1].removeprefix("event_").split("_")
+    return _next_month(datetime(int(year), int(month), 1, tzinfo=UTC))
+
+
+def _list_months(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    start = since.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    while start <= until:
+        end = _next_month(start)
+        yield start, end
+        start = end
+
+
+def _next_month(start: datetime) -> datetime:
+    return (start + timedelta(days=32)).replace(day=1)
+
+
+def _make_partition(name: str, start: datetime, end: datetime) -> None:
+    table = sql.Identifier(name)
+    lower, upper = (sql.Literal(str(compute_boundary(moment))) for moment in (start, end))
+    check = sql.Identifier(f"{name}_bound")
+    statements = (
+        "set local lock_timeout = '1s'",
+        "create table {table} (like event including defaults)",
+        "alter table {table} add constraint {check} check (id >= {lower} and id < {upper})",
+        "alter table event attach partition {table} for values from ({lower}) to ({upper})",
+        "alter table {table} drop constraint {check}",
+    )
+    from_names = {"table": table, "check": check, "lower": lower, "upper": upper}
+    with transaction.atomic(), connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(sql.SQL(statement).format(**from_names).as_string(None))

@@ -1,0 +1,108 @@
+"""Reading the log behind cursors: the bound, the lanes that lag, the next events of a lane."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from engagement.lib.ids import LANES
+from tracking.log.write import Connection
+
+
+class LoggedEvent(msgspec.Struct, frozen=True):
+    """A row of the log, as its readers see it. The order of the fields is that of `EVENT_COLUMNS`."""
+
+    seq: int
+    id: UUID
+    lane: int
+    profile_id: UUID
+    name: str
+    properties: dict[str, Any]
+    context: dict[str, Any]
+    source_id: int | None
+    origin: int
+    depth: int
+    message_id: str | None
+    user_id: str | None
+    anonymous_id: str | None
+    occurred_at: datetime
+    received_at: datetime
+
+
+EVENT_COLUMNS = (
+    "seq, id, lane, profile_id, name, properties, context, source_id, origin, depth, message_id, user_id, "
+    "anonymous_id, occurred_at, received_at"
+)
+
+_ENSURE = """
+insert into lane_cursor (consumer, lane, position)
+select %s, lane, 0 from generate_series(0, %s) lane order by lane on conflict do nothing
+"""
+_CLAIM = """
+select lane, position from lane_cursor
+ where consumer = %s and lane = %s and position < %s for update skip locked
+"""
+_READ = f"select {EVENT_COLUMNS} from event where lane = %s and seq > %s and seq <= %s order by seq limit %s"
+_MOVE = "update lane_cursor set position = %s where consumer = %s and lane = %s"
+
+# Lanes without a new row move to the bound together; those that somebody works on are left alone.
+_SKIP_QUIET = """
+with quiet as (
+    select consumer, lane from lane_cursor c
+     where consumer = %(consumer)s and position < %(bound)s
+       and not exists (select from event e
+                        where e.lane = c.lane and e.seq > c.position and e.seq <= %(bound)s)
+     order by lane for update skip locked
+)
+update lane_cursor c set position = %(bound)s from quiet
+ where c.consumer = quiet.consumer and c.lane = quiet.lane and c.position < %(bound)s
+"""
+_LAGGING = "select lane from lane_cursor where consumer = %s and position < %s order by position, lane"
+
+
+def load_bound(connection: Connection) -> int:
+    """Return the seq up to which every event is committed, or will never exist.
+
+    Must be a transaction of its own: what is read up to the bound needs a younger snapshot.
+    """
+    row = connection.execute("select log_bound()").fetchone()
+    return int(row[0]) if row else 0
+
+
+def load_sequence(connection: Connection) -> int:
+    """Return the last number that the log's sequence gave out."""
+    row = connection.execute("select case when is_called then last_value else 0 end from event_seq_seq").fetchone()
+    return int(row[0]) if row else 0
+
+
+def ensure_cursors(connection: Connection, consumer: str) -> None:
+    """Make the consumer's cursors that are lacking, at the log's start."""
+    connection.execute(_ENSURE, (consumer, LANES - 1))
+
+
+def skip_quiet_lanes(connection: Connection, consumer: str, bound: int) -> None:
+    """Move the cursors of all lanes that have nothing new."""
+    connection.execute(_SKIP_QUIET, {"consumer": consumer, "bound": bound})
+
+
+def find_lagging_lanes(connection: Connection, consumer: str, bound: int) -> list[int]:
+    """Return the lanes behind the bound, those furthest behind first."""
+    return [row[0] for row in connection.execute(_LAGGING, (consumer, bound)).fetchall()]
+
+
+def claim_lane(connection: Connection, consumer: str, lane: int, bound: int) -> int | None:
+    """Lock the cursor until the transaction ends and return its position; None if it is busy or caught up."""
+    row = connection.execute(_CLAIM, (consumer, lane, bound)).fetchone()
+    return row[1] if row else None
+
+
+def read_lane(connection: Connection, lane: int, after: int, bound: int, limit: int) -> list[LoggedEvent]:
+    """Return the next events of a lane, in the order of the log."""
+    rows = connection.execute(_READ, (lane, after, bound, limit)).fetchall()
+    return [LoggedEvent(*row) for row in rows]
+
+
+def move_cursor(connection: Connection, consumer: str, lane: int, position: int) -> None:
+    """Say that everything up to `position` is decided."""
+    connection.execute(_MOVE, (position, consumer, lane))

@@ -1,0 +1,68 @@
+"""Writing rows of the log on a connection: the one way for the appender, the evaluator and the scans."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg.types.json import Jsonb
+
+from engagement.lib.records import pack_encoded
+from tracking.event import NewEvent
+from tracking.log.statements import APPEND, APPEND_WITH_DEDUP, REGISTER
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """An event and its encoding, made by the request's thread so that the appender only joins."""
+
+    event: NewEvent
+    encoded: bytes
+
+
+def encode_row(event: NewEvent) -> Row:
+    """Encode an event for the log."""
+    return Row(event, msgspec.json.encode(event))
+
+
+def write_batch(connection: Connection, rows: Sequence[Row]) -> list[UUID]:
+    """Write rows in a transaction of their own, in one round trip; return the id of each as it stands in the log.
+
+    The connection is in autocommit mode. Raises psycopg.Error; the transaction is then rolled back.
+    """
+    statement, parameter = _prepare(rows)
+    try:
+        with connection.pipeline():
+            connection.execute("begin")
+            connection.execute(REGISTER)
+            cursor = connection.execute(statement, (parameter,))
+            connection.execute("commit")
+        return _read_ids(rows, cursor)
+    except psycopg.Error:
+        if not connection.closed:
+            connection.execute("rollback")
+        raise
+
+
+def write_within(connection: Connection, rows: Sequence[Row]) -> list[UUID]:
+    """Write rows as the last statements of the caller's transaction; return the id of each."""
+    if not rows:
+        return []
+    statement, parameter = _prepare(rows)
+    connection.execute(REGISTER)
+    return _read_ids(rows, connection.execute(statement, (parameter,)))
+
+
+def _prepare(rows: Sequence[Row]) -> tuple[str, Jsonb]:
+    needs_dedup = any(row.event.dedup_key is not None for row in rows)
+    encoded = b"[" + b",".join([row.encoded for row in rows]) + b"]"
+    return APPEND_WITH_DEDUP if needs_dedup else APPEND, pack_encoded(encoded)
+
+
+def _read_ids(rows: Sequence[Row], cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[UUID]:
+    if cursor.description is None:
+        return [row.event.id for row in rows]
+    known = dict(cursor.fetchall())
+    return [known.get(row.event.dedup_key, row.event.id) for row in rows]

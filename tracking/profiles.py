@@ -1,0 +1,163 @@
+"""Profiles as a projection of the log: read, applied to and written by the evaluator, in a lane's transaction."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from engagement.lib.records import pack_rows
+from tracking.event import IDENTIFY, IMPORT, LIVE
+from tracking.log.read import LoggedEvent
+from tracking.log.write import Connection
+from tracking.registry import Registry
+
+
+@dataclass(kw_only=True)
+class ProfileState:
+    """A profile while a batch is decided. `traits` is replaced, never changed: a decision may keep hold of it.
+
+    `seen_at` is what the row says, at most a step behind `last_seen_at`, which is exact once the batch has seen an
+    activity. `joined` maps the anonymous profiles of this person to the seq up to which they are theirs (None: still).
+    """
+
+    id: UUID
+    lane: int
+    user_id: str | None
+    anonymous_id: str | None
+    source_id: int | None
+    traits: dict[str, Any]
+    seen_at: datetime | None
+    linked_to: UUID | None
+    joined: dict[str, int | None]
+    asked: list[str]
+    applied_seq: int
+    created_at: datetime
+    last_activity: LoggedEvent | None = None
+    is_changed: bool = field(default=False)
+
+    @property
+    def ids(self) -> list[UUID]:
+        """All profile ids of this person."""
+        return [self.id, *(UUID(hexadecimal) for hexadecimal in self.joined)]
+
+
+PROFILE_COLUMNS = (
+    "id, lane, user_id, anonymous_id, source_id, traits, seen_at, linked_to, joined, asked, applied_seq, created_at"
+)
+_LOAD = f"select {PROFILE_COLUMNS} from profile where lane = %s and id = any(%s) order by id for no key update"
+_LOAD_ANY = f"select {PROFILE_COLUMNS} from profile where id = any(%s)"
+_SAVE = f"""
+insert into profile ({PROFILE_COLUMNS})
+select {PROFILE_COLUMNS} from jsonb_to_recordset(%s) as x (
+    id uuid, lane smallint, user_id text, anonymous_id text, source_id integer, traits jsonb, seen_at timestamptz,
+    linked_to uuid, joined jsonb, asked jsonb, applied_seq bigint, created_at timestamptz)
+ order by id
+on conflict (id, lane) do update set
+    traits = excluded.traits, seen_at = excluded.seen_at, linked_to = excluded.linked_to, joined = excluded.joined,
+    asked = excluded.asked, applied_seq = excluded.applied_seq
+"""
+_FIELDS = tuple(PROFILE_COLUMNS.split(", "))
+_SAVE_CHANGES = """
+insert into profile_change (id, lane, profile_id, seq, patch)
+select id, lane, profile_id, seq, patch
+  from jsonb_to_recordset(%s) as x (id uuid, lane smallint, profile_id uuid, seq bigint, patch jsonb)
+ order by id on conflict do nothing
+"""
+
+
+def load_profiles(connection: Connection, lane: int, ids: Iterable[UUID]) -> dict[UUID, ProfileState]:
+    """Read and lock the profiles of a lane that exist."""
+    rows = connection.execute(_LOAD, (lane, list(ids))).fetchall()
+    return {row[0]: make_state(row) for row in rows}
+
+
+def load_people(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, ProfileState]:
+    """Read profiles of any lane, without a lock."""
+    rows = connection.execute(_LOAD_ANY, (list(ids),)).fetchall()
+    return {row[0]: make_state(row) for row in rows}
+
+
+def make_state(row: Sequence[Any]) -> ProfileState:
+    """Return the state of a row of PROFILE_COLUMNS."""
+    return ProfileState(**dict(zip(_FIELDS, row, strict=True)))
+
+
+def start_profile(event: LoggedEvent) -> ProfileState:
+    """Return the state of somebody who is seen for the first time."""
+    return ProfileState(
+        id=event.profile_id,
+        lane=event.lane,
+        user_id=event.user_id,
+        anonymous_id=None if event.user_id else event.anonymous_id,
+        source_id=event.source_id,
+        traits={},
+        seen_at=None,
+        linked_to=None,
+        joined={},
+        asked=[],
+        applied_seq=0,
+        created_at=event.received_at,
+        is_changed=True,
+    )
+
+
+def is_activity(event: LoggedEvent, registry: Registry) -> bool:
+    """Whether a person did this just now: not an import, a silence, a response, nor a mere statement about them."""
+    if event.origin != LIVE or event.name.startswith("$") or event.name in registry.passive_names:
+        return False
+    source = registry.by_id.get(event.source_id or 0)
+    return source is None or source.is_activity
+
+
+def apply_event(state: ProfileState, event: LoggedEvent, registry: Registry, step: timedelta) -> None:
+    """Apply an event to a profile, once: what is at or below its `applied_seq` has been."""
+    if event.seq <= state.applied_seq:
+        return
+    if event.name == IDENTIFY:
+        _apply_traits(state, event)
+    if is_activity(event, registry):
+        state.last_activity = event
+        if state.seen_at is None or event.received_at - state.seen_at >= step:
+            state.seen_at = event.received_at
+            state.is_changed = True
+    elif event.origin == IMPORT and (state.seen_at is None or event.occurred_at > state.seen_at):
+        state.seen_at = event.occurred_at
+        state.is_changed = True
+    if state.is_changed:
+        state.applied_seq = event.seq
+
+
+def _apply_traits(state: ProfileState, event: LoggedEvent) -> None:
+    """A page, whose key anybody can read, may give a known person an e-mail address but never change it."""
+    given = event.properties.get("traits") or {}
+    if event.context.get("$public") and state.user_id is not None and state.traits.get("email"):
+        given = {name: value for name, value in given.items() if name != "email"}
+    merged = state.traits | given
+    if merged != state.traits:
+        state.traits = merged
+        state.is_changed = True
+
+
+def save_profiles(connection: Connection, states: Iterable[ProfileState]) -> None:
+    """Write the states that changed."""
+    rows = [{name: getattr(state, name) for name in _FIELDS} for state in states if state.is_changed]
+    if rows:
+        connection.execute(_SAVE, (pack_rows(rows),))
+
+
+def save_changes(connection: Connection, events: Iterable[LoggedEvent]) -> None:
+    """Copy what shaped profiles (`$` events), so that they can be rebuilt after the log's retention."""
+    rows = [
+        {
+            "id": event.id,
+            "lane": event.lane,
+            "profile_id": event.profile_id,
+            "seq": event.seq,
+            "patch": {"name": event.name, "properties": event.properties, "anonymous_id": event.anonymous_id},
+        }
+        for event in events
+        if event.name.startswith("$")
+    ]
+    if rows:
+        connection.execute(_SAVE_CHANGES, (pack_rows(rows),))

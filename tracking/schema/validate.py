@@ -1,0 +1,77 @@
+"""The limits of an item, as one pure check."""
+
+from typing import Any
+
+from tracking.event import Item, Rejection
+
+MAX_BODY = 1_000_000
+MAX_BATCH = 1_000
+MAX_EVENT = 32 * 1024
+MAX_PROPERTIES = 255
+MAX_DEPTH = 16
+MAX_NAME = 200
+MAX_ID = 255
+
+
+def check_item(item: Item) -> Rejection | None:
+    """Return why an item breaks a limit, or None.
+
+    Sizes are checked where the row is encoded; text that PostgreSQL cannot store (NUL) is refused here.
+    """
+    if not 1 <= len(item.name) <= MAX_NAME:
+        return _reject(item, "invalid_name", "event", f"An event's name has 1 to {MAX_NAME} characters.")
+    for field in ("user_id", "anonymous_id", "message_id"):
+        value = getattr(item, field)
+        if value is not None and not 1 <= len(value) <= MAX_ID:
+            return _reject(item, "invalid_id", field, f"An id has 1 to {MAX_ID} characters.")
+    if item.user_id is None and item.anonymous_id is None:
+        return _reject(item, "identity_required", "user_id", "Give a user_id or an anonymous_id.")
+    if len(item.properties) > MAX_PROPERTIES:
+        message = f"An event has at most {MAX_PROPERTIES} properties."
+        return _reject(item, "too_many_properties", "properties", message)
+    return _check_text(item)
+
+
+def _check_text(item: Item) -> Rejection | None:
+    for field, value in _texts(item):
+        problem = find_problem(value, field)
+        if problem:
+            code, path, message = problem
+            return _reject(item, code, path, message)
+    return None
+
+
+def _texts(item: Item) -> tuple[tuple[str, Any], ...]:
+    return (
+        ("properties", item.properties),
+        ("context", item.context),
+        ("event", item.name),
+        ("user_id", item.user_id),
+        ("anonymous_id", item.anonymous_id),
+        ("message_id", item.message_id),
+    )
+
+
+def find_problem(value: Any, path: str, depth: int = 1) -> tuple[str, str, str] | None:
+    """Return (code, path, message) of the first value that is too deep or cannot be stored as text, or None."""
+    if type(value) is str:
+        if "\x00" in value:
+            return "nul_character", path, "Text may not hold the character U+0000."
+        return None
+    if isinstance(value, dict):
+        children: Any = value.items()
+    elif isinstance(value, list):
+        children = enumerate(value)
+    else:
+        return None
+    if depth > MAX_DEPTH:
+        return "too_deep", path, f"Objects and lists may be nested {MAX_DEPTH} deep."
+    for key, child in children:
+        problem = find_problem(key, path) or find_problem(child, f"{path}.{key}", depth + 1)
+        if problem:
+            return problem
+    return None
+
+
+def _reject(item: Item, code: str, field: str, message: str) -> Rejection:
+    return Rejection(index=item.index, code=code, field=field, message=message)

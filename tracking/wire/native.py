@@ -1,0 +1,252 @@
+"""Our own formats: `/track-event`, `/v1/events`, `/v1/identify`, `/v1/alias`. Pure."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from tracking.event import ALIAS, IDENTIFY, Item, Rejection
+from tracking.schema.validate import MAX_BATCH
+from tracking.wire.request import WireError
+
+Id = str | int | None
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class _Event(msgspec.Struct, forbid_unknown_fields=True):
+    event: str
+    user_id: Id = None
+    anonymous_id: Id = None
+    message_id: Id = None
+    timestamp: Moment | None = None
+    sent_at: Moment | None = None
+    properties: dict[str, Any] | None = None
+    context: dict[str, Any] | None = None
+
+
+class _Batch(msgspec.Struct, forbid_unknown_fields=True):
+    events: list[_Event]
+    sent_at: Moment | None = None
+
+
+class _RawBatch(msgspec.Struct, forbid_unknown_fields=True):
+    events: list[msgspec.Raw]
+    sent_at: Moment | None = None
+
+
+class _Identify(msgspec.Struct, forbid_unknown_fields=True):
+    user_id: Id
+    anonymous_id: Id = None
+    traits: dict[str, Any] | None = None
+    message_id: Id = None
+    timestamp: Moment | None = None
+    sent_at: Moment | None = None
+    context: dict[str, Any] | None = None
+
+
+class _Alias(msgspec.Struct, forbid_unknown_fields=True):
+    previous_id: Id
+    user_id: Id
+    message_id: Id = None
+    timestamp: Moment | None = None
+    sent_at: Moment | None = None
+
+
+Parsed = list[Item | Rejection]
+
+_OWN_KEYS = ("event", "user_id", "anonymous_id", "message_id", "timestamp", "sent_at", "context")
+_event_decoder = msgspec.json.Decoder(_Event)
+_batch_decoder = msgspec.json.Decoder(_Batch)
+_raw_batch_decoder = msgspec.json.Decoder(_RawBatch)
+_object_decoder = msgspec.json.Decoder(dict[str, Any])
+_identify_decoder = msgspec.json.Decoder(_Identify)
+_alias_decoder = msgspec.json.Decoder(_Alias)
+
+
+def parse_snippet(body: bytes) -> Parsed:
+    """Parse `/track-event`: every key but the event's own is a property; a `properties` object is merged in."""
+    whole = _decode(_object_decoder.decode, body)
+    own = {key: whole.pop(key) for key in _OWN_KEYS if key in whole}
+    nested = whole.get("properties")
+    if isinstance(nested, dict):
+        del whole["properties"]
+        whole = nested | whole
+    try:
+        return [_make_item(0, msgspec.convert(own | {"properties": whole}, _Event), None)]
+    except msgspec.ValidationError as error:
+        return [_describe_error(0, error)]
+
+
+def parse_events(body: bytes) -> Parsed:
+    """Parse `/v1/events`: one event, or `{"sent_at", "events": [...]}` with up to 1,000."""
+    try:
+        batch = _batch_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _parse_one_by_one(body)
+    _check_length(len(batch.events))
+    return [_make_item(index, event, batch.sent_at) for index, event in enumerate(batch.events)]
+
+
+def parse_identify(body: bytes) -> Parsed:
+    """Parse `/v1/identify`: a user's traits, and the anonymous id that they had before."""
+    try:
+        told = _decode(_identify_decoder.decode, body)
+    except msgspec.ValidationError as error:
+        return [_describe_error(0, error)]
+    item = Item(
+        index=0,
+        name=IDENTIFY,
+        user_id=_text(told.user_id),
+        anonymous_id=_text(told.anonymous_id),
+        message_id=_text(told.message_id),
+        timestamp=told.timestamp,
+        sent_at=told.sent_at,
+        properties={"traits": told.traits or {}},
+        context=_clean_context(told.context),
+    )
+    return [item]
+
+
+def parse_alias(body: bytes) -> Parsed:
+    """Parse `/v1/alias`: `previous_id` (anonymous, or known with a secret key) is the same person as `user_id`."""
+    try:
+        told = _decode(_alias_decoder.decode, body)
+    except msgspec.ValidationError as error:
+        return [_describe_error(0, error)]
+    item = Item(
+        index=0,
+        name=ALIAS,
+        user_id=_text(told.user_id),
+        message_id=_text(told.message_id),
+        timestamp=told.timestamp,
+        sent_at=told.sent_at,
+        properties={"previous_id": _text(told.previous_id)},
+    )
+    return [item]
+
+
+def _parse_one_by_one(body: bytes) -> Parsed:
+    if b'"events"' not in body:
+        try:
+            return [_make_item(0, _decode(_event_decoder.decode, body), None)]
+        except msgspec.ValidationError as error:
+            return [_describe_error(0, error)]
+    try:
+        batch = _split(body)
+    except msgspec.ValidationError as error:
+        return _parse_single_event(body, error)
+    _check_length(len(batch.events))
+    return [_parse_raw(index, raw, batch.sent_at) for index, raw in enumerate(batch.events)]
+
+
+def _split(body: bytes) -> _RawBatch:
+    """Cut a batch into its items.
+
+    Half a surrogate pair, or NaN, makes the strict parser refuse the whole body; the lenient one passes it on, so that
+    it fails only the item that holds it.
+    """
+    try:
+        return _raw_batch_decoder.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, RecursionError) as error:
+        try:
+            items = json.loads(body)["events"]
+            raw = [msgspec.Raw(json.dumps(item).encode()) for item in items]
+            return _RawBatch(events=raw, sent_at=msgspec.convert(json.loads(body).get("sent_at"), Moment | None))
+        except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+            raise WireError(400, "invalid_json", f"The body is not valid JSON in UTF-8: {error}.") from None
+    except UnicodeDecodeError as error:
+        raise WireError(400, "invalid_json", f"The body is not valid JSON in UTF-8: {error}.") from None
+
+
+def _parse_single_event(body: bytes, batch_error: msgspec.ValidationError) -> Parsed:
+    """A single event may hold the word "events" too, as a property."""
+    try:
+        return [_make_item(0, _event_decoder.decode(body), None)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        described = _describe_error(0, batch_error)
+        raise WireError(400, described.code, described.message, described.field) from None
+
+
+def _parse_raw(index: int, raw: msgspec.Raw, sent_at: datetime | None) -> Item | Rejection:
+    try:
+        return _make_item(index, _event_decoder.decode(raw), sent_at)
+    except msgspec.ValidationError as error:
+        return _describe_error(index, error)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        message = "The item is not valid JSON, is nested too deep, or holds half of a surrogate pair."
+        return Rejection(index=index, code="invalid_json", message=message)
+
+
+def _decode(decode: Callable[[bytes], Any], body: bytes) -> Any:
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        if _is_object(body):
+            raise
+        raise WireError(400, "invalid_json", f"The body must be a JSON object: {error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WireError(400, "invalid_json", f"The body is not valid JSON in UTF-8: {error}.") from None
+    except RecursionError:
+        raise WireError(400, "too_deep", "The body is nested too deep.") from None
+
+
+def _is_object(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"{"
+
+
+def _make_item(index: int, event: _Event, batch_sent_at: datetime | None) -> Item:
+    return Item(
+        index=index,
+        name=event.event,
+        user_id=_text(event.user_id),
+        anonymous_id=_text(event.anonymous_id),
+        message_id=_text(event.message_id),
+        timestamp=event.timestamp,
+        sent_at=event.sent_at or batch_sent_at,
+        properties=event.properties or {},
+        context=_clean_context(event.context),
+    )
+
+
+def _clean_context(context: dict[str, Any] | None) -> dict[str, Any]:
+    """Keys with a dollar sign are ours: a client may not set them."""
+    if not context:
+        return {}
+    return {key: value for key, value in context.items() if not key.startswith("$")}
+
+
+def _text(value: str | int | None) -> str | None:
+    return str(value) if type(value) is int else value  # type: ignore[return-value]
+
+
+def _check_length(length: int) -> None:
+    if length > MAX_BATCH:
+        message = f"A request holds at most {MAX_BATCH} events; this one holds {length}."
+        raise WireError(413, "too_many_events", message, "events")
+    if length == 0:
+        raise WireError(400, "no_events", "The list of events is empty.", "events")
+
+
+def _describe_error(index: int, error: msgspec.ValidationError) -> Rejection:
+    text, _, path = str(error).partition(" - at `$")
+    field = path.rstrip("`").lstrip(".") or _name_field(text)
+    code = "naive_timestamp" if "timezone" in text else "invalid_field"
+    return Rejection(index=index, code=code, field=field, message=f"{text.replace('`', chr(39))}.")
+
+
+def _name_field(text: str) -> str | None:
+    """An unknown or missing field stands in the sentence alone."""
+    parts = text.split("`")
+    return parts[1] if "field" in text and len(parts) == 3 else None
+
+
+def find_raw_item(body: bytes, index: int) -> bytes:
+    """Return an item of a batch as it came, for quarantine; the whole body where it cannot be cut."""
+    try:
+        return bytes(_split(body).events[index])
+    except (msgspec.ValidationError, WireError, IndexError):
+        return body

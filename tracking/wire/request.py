@@ -1,0 +1,51 @@
+"""A request and an answer without a framework, so that every shell shares each line that decides."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+
+class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What arrived. Header names are lower-case; `path` has no trailing slash; `body` is as it came."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    cookies: Mapping[str, str] = {}
+    is_secure: bool = False
+
+
+class Cookie(msgspec.Struct, frozen=True, kw_only=True):
+    """A cookie to set on the answer. `max_age` in seconds."""
+
+    name: str
+    value: str
+    max_age: int
+    secure: bool
+
+
+class WireResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """What is answered: a status, headers and a JSON body (none for an empty one)."""
+
+    status: int
+    body: Any = None
+    headers: dict[str, str] = {}
+    cookie: Cookie | None = None
+
+
+class WireError(Exception):
+    """The whole request is refused, with a code, a field path and a sentence for the client's developer."""
+
+    def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.field = field
+
+    def answer(self, headers: dict[str, str]) -> WireResponse:
+        """Return the answer that says so."""
+        body = {"code": self.code, "field": self.field, "message": self.message}
+        return WireResponse(status=self.status, body=body, headers=headers)

@@ -1,0 +1,105 @@
+"""The scan for silences of all activity: who was last seen between two watermarks, and has not returned since.
+
+It costs what changed: a range read on `profile.seen_at`. `seen_at` is at most a step behind, so whoever is found is
+confirmed by the exact last activity in the log: late by at most a step, never early.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from tracking.log.horizon import load_horizon
+from tracking.log.write import Connection, encode_row, write_within
+from tracking.profiles import PROFILE_COLUMNS, ProfileState, make_state
+from tracking.queries import find_last_activity
+from tracking.registry import Registry
+from triggers.detect.derive import Silence, derive_event
+from triggers.detect.describe import describe_silence
+from triggers.rulebook import ActiveRule, RuleBook
+
+PAGE = 500
+_TINY = timedelta(microseconds=1)
+EVALUATOR = "evaluator"
+
+_START = """
+insert into triggers_detector (rule_id, watermark) values (%s, %s) on conflict do nothing
+"""
+_WATERMARK = "select watermark from triggers_detector where rule_id = %s for update skip locked"
+_MOVE = "update triggers_detector set watermark = greatest(watermark, %s) where rule_id = %s"
+_QUIET = f"""
+select {PROFILE_COLUMNS} from profile
+ where seen_at <= %s and (seen_at, id) > (%s, %s) order by seen_at, id limit %s
+"""
+_CATCH_UP = "update profile set seen_at = %s where id = %s and lane = %s and seen_at < %s"
+_LAST_ID = UUID(int=(1 << 128) - 1)
+
+
+def scan_silence(connection: Connection, book: RuleBook, registry: Registry) -> int:
+    """Append the silences that became complete up to the horizon; return how many events were written."""
+    book.refresh(connection)
+    horizon = load_horizon(connection, EVALUATOR)
+    if horizon is None:
+        return 0
+    return sum(_scan_rule(connection, rule, book.current.step, horizon, registry) for rule in book.current.silences)
+
+
+def _scan_rule(connection: Connection, rule: ActiveRule, step: timedelta, horizon: datetime, registry: Registry) -> int:
+    if rule.silence is None:
+        return 0
+    until = horizon - rule.silence - step
+    connection.execute(_START, (rule.rule_id, until))
+    written = 0
+    after: tuple[datetime, UUID] | None = None
+    while True:
+        with connection.transaction():
+            row = connection.execute(_WATERMARK, (rule.rule_id,)).fetchone()
+            if row is None or row[0] >= until:
+                return written
+            after = after or (row[0], _LAST_ID)
+            rows = connection.execute(_QUIET, (until, *after, PAGE)).fetchall()
+            states = [make_state(row) for row in rows]
+            is_last = len(states) < PAGE
+            if not is_last:
+                after = (states[-1].seen_at or until, states[-1].id)
+            # Up to the page's last moment, exclusive: others of that same moment may stand on the next page.
+            connection.execute(_MOVE, (until if is_last else after[0] - _TINY, rule.rule_id))
+            written += _append_page(connection, rule, states, horizon, registry)
+        if is_last:
+            return written
+
+
+def _append_page(
+    connection: Connection,
+    rule: ActiveRule,
+    states: Sequence[ProfileState],
+    horizon: datetime,
+    registry: Registry,
+) -> int:
+    silences = [
+        silence
+        for state in states
+        if state.linked_to is None and (silence := _confirm(connection, rule, state, horizon, registry)) is not None
+    ]
+    events = [encode_row(event) for silence in silences if (event := derive_event(silence)) is not None]
+    write_within(connection, events)
+    return len(events)
+
+
+def _confirm(
+    connection: Connection, rule: ActiveRule, state: ProfileState, horizon: datetime, registry: Registry
+) -> Silence | None:
+    """Return the silence, or None for somebody who was active since `seen_at`, which is then set right."""
+    last = find_last_activity(
+        connection,
+        state.ids,
+        before_seq=1 << 62,
+        since=state.seen_at or horizon,
+        passive_names=sorted(registry.passive_names),
+        passive_sources=registry.passive_source_ids,
+    )
+    if last is None or rule.silence is None:
+        return None
+    if last.received_at + rule.silence > horizon:
+        connection.execute(_CATCH_UP, (last.received_at, state.id, state.lane, last.received_at))
+        return None
+    return describe_silence(connection, rule, state, last, registry, came_back=False)

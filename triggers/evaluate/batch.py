@@ -1,0 +1,236 @@
+"""A lane's batch: what its events mean for people, timers and rules, decided in the order of the log.
+
+Nothing is written before all is decided. A rule that depends on history is decided last, with one query for all.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from tracking.event import DERIVED, LIVE, RESPONSE, NewEvent
+from tracking.log.read import LoggedEvent
+from tracking.log.write import Connection, encode_row, write_within
+from tracking.profiles import (
+    ProfileState,
+    apply_event,
+    is_activity,
+    load_profiles,
+    save_changes,
+    save_profiles,
+    start_profile,
+)
+from tracking.registry import Registry
+from triggers.deliver.plan import NewDelivery, plan_delivery, save_deliveries
+from triggers.detect.timer_book import TimerBook, keys_fit, make_timer, read_key
+from triggers.evaluate.effects import NewActivation, compute_activation_id, save_activations
+from triggers.evaluate.history import Question, load_history
+from triggers.evaluate.reentry import ReentryBook
+from triggers.evaluate.returns import close_silences, close_timer
+from triggers.rulebook import ActiveRule, RuleBook, RuleIndex
+from triggers.rules.explain import explain_rule
+from triggers.rules.facts import Facts, HistoryNeed
+
+STARTING = (LIVE, DERIVED, RESPONSE)
+DEFAULT_LATENESS = timedelta(hours=24)
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that an event may start, with what was known of the person at that place of the log."""
+
+    rule: ActiveRule
+    event: LoggedEvent
+    profile_ids: tuple[UUID, ...]
+    profile_id: UUID
+    traits: dict[str, Any]
+    verdict: bool | None
+
+
+class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a batch led to."""
+
+    events: int
+    activations: int
+    deliveries: int
+    derived: int
+
+
+class Batch:
+    """One lane's next events, decided together."""
+
+    def __init__(
+        self, connection: Connection, lane: int, events: Sequence[LoggedEvent], book: RuleBook, registry: Registry
+    ) -> None:
+        self.connection = connection
+        self.lane = lane
+        self.events = events
+        self.book = book
+        self.registry = registry
+        self.profiles = load_profiles(connection, lane, sorted({event.profile_id for event in events}))
+        self.timers = self._load_timers()
+        self.candidates: list[Candidate] = []
+        self.derived: list[NewEvent] = []
+
+    def decide(self) -> BatchReport:
+        """Decide all events, write what follows, and report."""
+        for event in self.events:
+            self._decide_event(event)
+        matched = [candidate for candidate in self._settle_unknown() if candidate.verdict]
+        activations, deliveries = self._activate(matched)
+        save_profiles(self.connection, sorted(self.profiles.values(), key=lambda state: state.id))
+        save_changes(self.connection, self.events)
+        self.timers.save(self.connection)
+        fresh = save_activations(self.connection, activations)
+        planned = [delivery for delivery in deliveries if delivery.activation_id in fresh]
+        save_deliveries(self.connection, planned)
+        write_within(self.connection, [encode_row(event) for event in self.derived])
+        return BatchReport(
+            events=len(self.events), activations=len(fresh), deliveries=len(planned), derived=len(self.derived)
+        )
+
+    def _load_timers(self) -> TimerBook:
+        """Most batches touch no timer: then none is read."""
+        index = self.book.current
+        people = {
+            event.profile_id for event in self.events if event.name in index.by_armed or event.name in index.by_ended
+        }
+        return TimerBook.load(self.connection, self.lane, sorted(people)) if people else TimerBook()
+
+    def _decide_event(self, event: LoggedEvent) -> None:
+        index = self.book.at(event.seq)
+        state = self.profiles.get(event.profile_id)
+        if state is None:
+            state = self.profiles[event.profile_id] = start_profile(event)
+        if event.origin == LIVE:
+            self._close_by_return(event, state, index)
+        apply_event(state, event, self.registry, self.book.current.step)
+        is_late = self._is_late(event)
+        self._clear_timers(event, state, index)
+        if event.origin not in STARTING or is_late:
+            return
+        self._arm_timers(event, state, index)
+        self._match(event, state, index)
+
+    def _close_by_return(self, event: LoggedEvent, state: ProfileState, index: RuleIndex) -> None:
+        """Who returns before a scan noticed closes the silence: the same event, marked, goes into the log."""
+        if index.silences and state.seen_at is not None and is_activity(event, self.registry):
+            self.derived += close_silences(self.connection, event, state, index, self.registry)
+        touched = {rule.rule_id for rule in (*index.by_armed.get(event.name, ()), *index.by_ended.get(event.name, ()))}
+        for timer in self.timers.all_of(state.id):
+            rule = index.rules.get(timer.rule_id)
+            if rule is not None and timer.rule_id in touched and timer.due_at <= event.received_at:
+                self.derived += close_timer(self.connection, event, state, rule, timer)
+                self.timers.clear(timer)
+
+    def _clear_timers(self, event: LoggedEvent, state: ProfileState, index: RuleIndex) -> None:
+        for rule in index.by_ended.get(event.name, ()):
+            key = read_key(rule, event.properties)
+            for timer in self.timers.find(state.id, rule.rule_id):
+                if keys_fit(key, timer.key):
+                    self.timers.clear(timer)
+
+    def _arm_timers(self, event: LoggedEvent, state: ProfileState, index: RuleIndex) -> None:
+        for rule in index.by_armed.get(event.name, ()):
+            if rule.wait is not None:
+                self.timers.arm(make_timer(rule, state.id, self.lane, event, rule.wait))
+
+    def _is_late(self, event: LoggedEvent) -> bool:
+        if event.origin != LIVE:
+            return False
+        source = self.registry.by_id.get(event.source_id or 0)
+        lateness = source.lateness if source is not None else DEFAULT_LATENESS
+        return event.received_at - event.occurred_at > lateness
+
+    def _match(self, event: LoggedEvent, state: ProfileState, index: RuleIndex) -> None:
+        for rule in index.find_started(event.name, event.context):
+            verdict = rule.compiled.test(event.properties, state.traits, event.occurred_at, {})
+            if verdict is False:
+                continue
+            if verdict is None and not rule.compiled.needs:
+                continue
+            candidate = Candidate(
+                rule=rule,
+                event=event,
+                profile_ids=tuple(state.ids),
+                profile_id=state.id,
+                traits=state.traits,
+                verdict=verdict,
+            )
+            self.candidates.append(candidate)
+
+    def _settle_unknown(self) -> list[Candidate]:
+        """Ask the history for all that only it can tell, once, and decide again."""
+        unknown = [candidate for candidate in self.candidates if candidate.verdict is None]
+        questions = [self._ask(candidate, need) for candidate in unknown for need in candidate.rule.compiled.needs]
+        counts = iter(load_history(self.connection, questions))
+        settled = {}
+        for candidate in unknown:
+            history = {need: next(counts) for need in candidate.rule.compiled.needs}
+            verdict = candidate.rule.compiled.test(
+                candidate.event.properties, candidate.traits, candidate.event.occurred_at, history
+            )
+            settled[id(candidate)] = msgspec.structs.replace(candidate, verdict=verdict)
+        return [settled.get(id(candidate), candidate) for candidate in self.candidates]
+
+    def _ask(self, candidate: Candidate, need: HistoryNeed) -> Question:
+        return Question(
+            profile_ids=candidate.profile_ids,
+            need=need,
+            seq=candidate.event.seq,
+            now=candidate.event.occurred_at,
+            slack=self.book.current.find_slack(need.event),
+        )
+
+    def _activate(self, matched: Sequence[Candidate]) -> tuple[list[NewActivation], list[NewDelivery]]:
+        """Apply re-entry in the order of the log, those of this batch included, and plan the messages."""
+        reentry = ReentryBook.load(self.connection, matched)
+        admitted = [candidate for candidate in matched if reentry.admit(candidate)]
+        histories = self._load_traces(admitted)
+        activations = [
+            self._describe_activation(candidate, history)
+            for candidate, history in zip(admitted, histories, strict=True)
+        ]
+        deliveries = [
+            delivery
+            for candidate, activation in zip(admitted, activations, strict=True)
+            if (delivery := self._plan(candidate, activation.id)) is not None
+        ]
+        return activations, deliveries
+
+    def _load_traces(self, admitted: Sequence[Candidate]) -> list[dict[HistoryNeed, int]]:
+        """A trace shows every condition's actual value, also of those that were not needed to decide."""
+        needs = [(candidate, need) for candidate in admitted for need in candidate.rule.compiled.needs]
+        counts = iter(load_history(self.connection, [self._ask(candidate, need) for candidate, need in needs]))
+        return [{need: next(counts) for need in candidate.rule.compiled.needs} for candidate in admitted]
+
+    def _describe_activation(self, candidate: Candidate, history: dict[HistoryNeed, int]) -> NewActivation:
+        event, rule = candidate.event, candidate.rule
+        facts = Facts(properties=event.properties, traits=candidate.traits, now=event.occurred_at, history=history)
+        return NewActivation(
+            id=compute_activation_id(rule.rule_id, event.id),
+            lane=self.lane,
+            profile_id=candidate.profile_id,
+            rule_id=rule.rule_id,
+            rule_version_id=rule.version_id,
+            event_id=event.id,
+            event_seq=event.seq,
+            occurred_at=event.occurred_at,
+            is_once=rule.is_once,
+            trace=explain_rule(rule.definition, facts),
+        )
+
+    def _plan(self, candidate: Candidate, activation_id: UUID) -> NewDelivery | None:
+        event = candidate.event
+        return plan_delivery(
+            activation_id=activation_id,
+            lane=self.lane,
+            profile_id=candidate.profile_id,
+            rule_id=candidate.rule.rule_id,
+            event_id=event.id,
+            occurred_at=event.occurred_at,
+            due_at=event.received_at,
+            definition=candidate.rule.definition,
+            came_back=bool(event.context.get("came_back")) and event.origin == DERIVED,
+        )

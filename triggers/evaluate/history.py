@@ -1,0 +1,62 @@
+"""What a rule must know of a person's past, loaded for a whole batch at once."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from engagement.lib.ids import compute_boundary
+from engagement.lib.records import pack_rows
+from tracking.log.write import Connection
+from triggers.rules.facts import HistoryNeed
+
+_DAY = timedelta(days=1)
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """How often did a person do something before an event? `slack` widens the range of ids for derived events."""
+
+    profile_ids: tuple[UUID, ...]
+    need: HistoryNeed
+    seq: int
+    now: datetime
+    slack: timedelta = timedelta(0)
+
+
+# The id's clock lies within a day of occurred_at, so the range on the id is a day wider than the window.
+_COUNT = """
+select q.n, (select count(*) from event e
+              where e.profile_id = any(q.profile_ids) and e.id >= q.lower and e.name = q.name and e.seq < q.seq
+                and e.occurred_at <= q.now and (q.since is null or e.occurred_at > q.since))
+  from jsonb_to_recordset(%s) as q (n integer, profile_ids uuid[], lower uuid, name text, seq bigint,
+       now timestamptz, since timestamptz)
+"""
+
+
+def load_history(connection: Connection, questions: Sequence[Question]) -> list[int]:
+    """Return the count for each question, in order."""
+    if not questions:
+        return []
+    rows = [_describe(number, question) for number, question in enumerate(questions)]
+    counts: dict[int, int] = dict(connection.execute(_COUNT, (pack_rows(rows),)).fetchall())
+    return [counts[number] for number in range(len(questions))]
+
+
+def _describe(number: int, question: Question) -> dict[str, object]:
+    within = question.need.within
+    since = question.now - timedelta(seconds=within) if within is not None else None
+    lower = compute_boundary(since - _DAY - question.slack) if since is not None else UUID(int=0)
+    return {
+        "n": number,
+        "profile_ids": _array(question.profile_ids),
+        "lower": lower,
+        "name": question.need.event,
+        "seq": question.seq,
+        "now": question.now,
+        "since": since,
+    }
+
+
+def _array(ids: Iterable[UUID]) -> list[str]:
+    return [str(identifier) for identifier in ids]

@@ -1,0 +1,166 @@
+"""Which version of which rule decides an event: the one in force at the event's place in the log.
+
+Not by time: a commit is visible later than its clock says. An activation or a pause takes a number from the log's
+own sequence and registers like a writer, so the bound stays below it until it is visible.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from tracking.log.write import Connection
+from triggers.models import RuleState
+from triggers.rules.compile import CompiledRule, compile_rule
+from triggers.rules.definition import Abandonment, EventTrigger, Inactivity, Once, RuleDefinition, SessionEnd
+from triggers.rules.parse import parse_definition
+
+MAX_STEP = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActiveRule:
+    """A version of a rule that is in force."""
+
+    rule_id: int
+    version_id: int
+    compiled: CompiledRule
+
+    @property
+    def definition(self) -> RuleDefinition:
+        """What the version says."""
+        return self.compiled.definition
+
+    @property
+    def silence(self) -> timedelta | None:
+        """How long a person's silence must be; None for a rule that waits for no silence of all activity."""
+        trigger = self.definition.trigger
+        if isinstance(trigger, SessionEnd) or (isinstance(trigger, Inactivity) and trigger.event is None):
+            return timedelta(seconds=trigger.after)
+        return None
+
+    @property
+    def wait(self) -> timedelta | None:
+        """How long a timer of the rule runs; None for a rule without timers."""
+        trigger = self.definition.trigger
+        if isinstance(trigger, Abandonment) or (isinstance(trigger, Inactivity) and trigger.event is not None):
+            return timedelta(seconds=trigger.after)
+        return None
+
+    @property
+    def armed_by(self) -> str | None:
+        """The event that arms a timer."""
+        trigger = self.definition.trigger
+        if isinstance(trigger, Abandonment):
+            return trigger.started_by
+        return trigger.event if isinstance(trigger, Inactivity) else None
+
+    @property
+    def is_once(self) -> bool:
+        """Whether the rule may match a person once only."""
+        return isinstance(self.definition.reentry, Once)
+
+    @property
+    def ended_by(self) -> str | None:
+        """The event that clears a timer."""
+        trigger = self.definition.trigger
+        return trigger.ended_by if isinstance(trigger, Abandonment) else None
+
+
+@dataclass(kw_only=True)
+class RuleIndex:
+    """The rules in force at a place of the log, by what they wait for."""
+
+    rules: dict[int, ActiveRule] = field(default_factory=dict)
+    by_event: dict[str, list[ActiveRule]] = field(default_factory=dict)
+    by_armed: dict[str, list[ActiveRule]] = field(default_factory=dict)
+    by_ended: dict[str, list[ActiveRule]] = field(default_factory=dict)
+    silences: list[ActiveRule] = field(default_factory=list)
+    step: timedelta = MAX_STEP
+
+    def add(self, rule: ActiveRule) -> None:
+        """Take a rule into the index."""
+        self.rules[rule.rule_id] = rule
+        trigger = rule.definition.trigger
+        if isinstance(trigger, EventTrigger):
+            self.by_event.setdefault(trigger.event, []).append(rule)
+        elif rule.silence is not None:
+            self.silences.append(rule)
+            self.step = min(self.step, rule.silence / 10)
+        for name, waiting in ((rule.armed_by, self.by_armed), (rule.ended_by, self.by_ended)):
+            if name is not None:
+                waiting.setdefault(name, []).append(rule)
+
+    def find_slack(self, name: str) -> timedelta:
+        """Return how much later than its id's clock an event of this name may have happened.
+
+        The id of a silence carries the moment of the last event before it, so it is behind by the whole wait.
+        """
+        waits = [rule.silence or rule.wait for rule in self.rules.values() if rule.definition.emitted_event == name]
+        return max((wait for wait in waits if wait is not None), default=timedelta(0))
+
+    def find_started(self, name: str, context: dict[str, Any]) -> Sequence[ActiveRule]:
+        """Return the rules that an event may start: those of its name, and the one whose silence it is."""
+        named = self.by_event.get(name, ())
+        detector = context.get("detector") if context else None
+        own = self.rules.get(detector.get("rule", 0)) if isinstance(detector, dict) else None
+        return [*named, own] if own is not None else named
+
+
+class RuleBook:
+    """All versions of all rules, read once and kept until there is a newer one."""
+
+    def __init__(self) -> None:
+        self._newest = -1
+        self._starts: list[int] = []
+        self._versions: list[tuple[int, int, ActiveRule | None]] = []
+        self._indexes: dict[int, RuleIndex] = {}
+        self._compiled: dict[int, CompiledRule] = {}
+
+    def refresh(self, connection: Connection) -> None:
+        """Read the versions if there are new ones; after the bound, in a younger snapshot."""
+        row = connection.execute("select coalesce(max(id), 0), count(*) from triggers_ruleversion").fetchone()
+        newest = hash(row)
+        if newest != self._newest:
+            self._load(connection)
+            self._newest = newest
+
+    def at(self, seq: int) -> RuleIndex:
+        """Return the rules in force for the event with this number."""
+        count = bisect_left(self._starts, seq)
+        if count not in self._indexes:
+            self._indexes[count] = self._build(count)
+        return self._indexes[count]
+
+    @property
+    def current(self) -> RuleIndex:
+        """The rules in force for what comes next."""
+        return self.at(1 << 62)
+
+    def _load(self, connection: Connection) -> None:
+        rows = connection.execute(
+            "select id, rule_id, state, definition, from_seq from triggers_ruleversion order by from_seq, id"
+        ).fetchall()
+        self._starts = [row[4] for row in rows]
+        self._versions = [(row[1], row[0], self._describe(*row[:4])) for row in rows]
+        self._indexes = {}
+
+    def _describe(self, version_id: int, rule_id: int, state: str, definition: Any) -> ActiveRule | None:
+        if state != RuleState.ACTIVE:
+            return None
+        if version_id not in self._compiled:
+            self._compiled[version_id] = compile_rule(parse_definition(msgspec.json.encode(definition)))
+        return ActiveRule(rule_id=rule_id, version_id=version_id, compiled=self._compiled[version_id])
+
+    def _build(self, count: int) -> RuleIndex:
+        in_force: dict[int, ActiveRule | None] = {}
+        for rule_id, _, rule in self._versions[:count]:
+            in_force[rule_id] = rule
+        index = RuleIndex()
+        for rule in in_force.values():
+            if rule is not None:
+                index.add(rule)
+        return index
