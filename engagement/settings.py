@@ -1,15 +1,36 @@
-"""Settings of the installation, read from the environment."""
+"""Settings of the installation. Everything that differs between machines comes from the environment.
 
-from pathlib import Path
+Where a local installation runs (`make run`), what the environment does not say is read from its state folder.
+"""
 
 import os
+from pathlib import Path
+from typing import Any
+
+from engagement import env
+from engagement.csp import CONTENT_SECURITY_POLICY  # noqa: F401
+from engagement.local.state import find_state_dir, keep_secret, load_services
+from engagement.logs import configure_logs
+from engagement.unfold import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "insecure")
-DEBUG = False
-ALLOWED_HOSTS = ["*"]
+STATE_DIR = find_state_dir()
+
+for _name, _value in load_services().items():
+    os.environ.setdefault(_name, _value)
+
+LOCAL = env.read_flag("ENGAGEMENT_LOCAL")
+DEBUG = env.read_flag("DEBUG")
+PORT = env.read_int("PORT", 8000, least=1, most=65535)
+PUBLIC_URL = env.read_text("PUBLIC_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
+ALLOWED_HOSTS = env.read_list("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
+SECRET_KEY = env.read_text("DJANGO_SECRET_KEY") or (
+    keep_secret(STATE_DIR / "secret-key", 50) if STATE_DIR.is_dir() else "not-for-production"
+)
+
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -18,12 +39,124 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_celery_beat",
     "rest_framework",
-    "engagement",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "axes",
+    "csp",
     "tracking",
     "triggers",
+    "engagement",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "engagement.csp.PolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "engagement.urls"
-DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "x"}}
+WSGI_APPLICATION = "engagement.wsgi.application"
+APPEND_SLASH = True
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+HAS_DATABASE = "DATABASE_URL" in os.environ
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.read_database("DATABASE_URL")
+    if HAS_DATABASE
+    else {"ENGINE": "django.db.backends.postgresql", "NAME": "no-database"}
+}
+if env.read_flag("DATABASE_POOL"):
+    # Web threads come and go with requests; workers keep a connection for their life and need no pool.
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 8, "timeout": 5}
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 600
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {
+    "default": env.read_cache("CACHE_URL")
+    if "CACHE_URL" in os.environ
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+CELERY_BROKER_URL = env.read_broker("CELERY_BROKER_URL") if "CELERY_BROKER_URL" in os.environ else "memory://"
+RETENTION_DAYS = env.read_int("RETENTION_DAYS", 400, least=7, most=3660)
+
+for _name, _value in (env.read_email("EMAIL_URL") if "EMAIL_URL" in os.environ else {}).items():
+    globals()[_name] = _value
+EMAIL_TIMEOUT = env.read_int("EMAIL_TIMEOUT", 20, least=1, most=600)
+DEFAULT_FROM_EMAIL = env.read_text("DEFAULT_FROM_EMAIL", "Engagement <engagement@localhost>")
+INBOX_DIR = STATE_DIR / "inbox"
+
+LANGUAGE_CODE = "en-us"
+USE_I18N = True
 USE_TZ = True
-TIME_ZONE = "UTC"
+TIME_ZONE = env.read_time_zone("TIME_ZONE", "UTC")
+
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env.read_text("STATIC_ROOT", str(STATE_DIR / "static")))
+WHITENOISE_USE_FINDERS = LOCAL or DEBUG
+WHITENOISE_AUTOREFRESH = DEBUG
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+LOGIN_URL = "/admin/login/"
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+SECURE_SSL_REDIRECT = env.read_flag("SECURE_SSL_REDIRECT")
+SECURE_HSTS_SECONDS = env.read_int("SECURE_HSTS_SECONDS", 0)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.read_flag("BEHIND_PROXY") else None
+X_FRAME_OPTIONS = "SAMEORIGIN"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+# A body may hold 1 MB; the door says so itself, in its own words, for what is a little more.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_100_000
+
+REST_FRAMEWORK = {
+    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Engagement API",
+    "DESCRIPTION": "Report what people do, and read back what was decided.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVERS": [{"url": PUBLIC_URL}],
+}
+
+LOGGING_CONFIG = None
+configure_logs(env.read_text("LOG_LEVEL", "INFO"))

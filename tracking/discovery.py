@@ -103,3 +103,9 @@ def _name_type(value: Any) -> str:
     if isinstance(value, int | float):
         return "number"
     return "text" if isinstance(value, str) else "empty"
+
+
+def forget_types() -> None:
+    """Note every name anew: for a database that was emptied."""
+    with _lock:
+        _known.clear()

@@ -10,7 +10,7 @@ from uuid import uuid4
 import msgspec
 
 from engagement.lib.ids import compute_id
-from tracking.event import ALIAS, IDENTIFY, Item, Receipt, Rejection, Stamp, stamp_item
+from tracking.event import Item, Receipt, Rejection, Stamp, stamp_item
 from tracking.log.append import Appender, AppendFailed, Stored
 from tracking.log.write import Row, encode_row
 from tracking.quarantine import Refused, keep_refused
@@ -170,14 +170,9 @@ def _check_one(item: Item | Rejection, caller: Caller, registry: Registry, stamp
 
 
 def _check_name(item: Item, caller: Caller, registry: Registry) -> Rejection | None:
-    if item.name in (IDENTIFY, ALIAS):
+    if not caller.is_public or item.name not in registry.reserved_names:
         return None
-    if item.name.startswith("$"):
-        message = "Names that begin with a dollar sign belong to the platform."
-    elif caller.is_public and item.name in registry.reserved_names:
-        message = "This event may not come from a page or an app: send it from a server with the secret key."
-    else:
-        return None
+    message = "This event may not come from a page or an app: send it from a server with the secret key."
     return Rejection(index=item.index, code="reserved_event", field="event", message=message)
 
 

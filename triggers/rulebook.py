@@ -19,6 +19,8 @@ from triggers.rules.definition import Abandonment, EventTrigger, Inactivity, Onc
 from triggers.rules.parse import parse_definition
 
 MAX_STEP = timedelta(seconds=60)
+STEPS_IN_SILENCE = 30
+"""A silence may be found a tenth of its length too late: a step, a second between scans and the horizon add up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,7 @@ class RuleIndex:
             self.by_event.setdefault(trigger.event, []).append(rule)
         elif rule.silence is not None:
             self.silences.append(rule)
-            self.step = min(self.step, rule.silence / 10)
+            self.step = min(self.step, rule.silence / STEPS_IN_SILENCE)
         for name, waiting in ((rule.armed_by, self.by_armed), (rule.ended_by, self.by_ended)):
             if name is not None:
                 waiting.setdefault(name, []).append(rule)

@@ -26,22 +26,13 @@ def evaluate() -> None:
 
 
 @shared_task(queue="scan", **_OPTIONS)
-def tick() -> None:
-    """Store a moment and the log's sequence: what the horizon is made of."""
-    record_tick(get_worker().connection)
+def scan() -> None:
+    """Find what became of silence: sessions that ended, people who went quiet, waits that are over.
 
-
-@shared_task(queue="scan", **_OPTIONS)
-def scan_silences() -> None:
-    """Find sessions that ended and people who went quiet."""
+    First a tick: with nothing waiting to be decided, the horizon is then this very moment.
+    """
     worker = get_worker()
-    if scan_silence(worker.connection, worker.book, get_registry()):
-        send_nudge()
-
-
-@shared_task(queue="scan", **_OPTIONS)
-def scan_waits() -> None:
-    """Find waits that are over: carts that were left."""
-    worker = get_worker()
-    if scan_timers(worker.connection, worker.book):
+    record_tick(worker.connection)
+    written = scan_silence(worker.connection, worker.book, get_registry())
+    if scan_timers(worker.connection, worker.book) + written:
         send_nudge()

@@ -198,7 +198,10 @@ def _is_object(body: bytes) -> bool:
     return body.lstrip()[:1] == b"{"
 
 
-def _make_item(index: int, event: _Event, batch_sent_at: datetime | None) -> Item:
+def _make_item(index: int, event: _Event, batch_sent_at: datetime | None) -> Item | Rejection:
+    if event.event.startswith("$"):
+        message = "Names that begin with a dollar sign belong to the platform."
+        return Rejection(index=index, code="reserved_event", field="event", message=message)
     return Item(
         index=index,
         name=event.event,

@@ -15,7 +15,7 @@ from triggers.rules.errors import RuleInvalid
 from triggers.rules.facts import Facts, HistoryNeed
 from triggers.rules.nodes import All, AnyOf, Compare, Count, Never, Node, Not
 from triggers.rules.operators import OPERATORS, NullRule, Operator, apply_operator
-from triggers.rules.paths import EACH, Path, parse_path
+from triggers.rules.paths import Path, parse_path
 from triggers.rules.trace import Outcome, Trace, UnknownReason
 from triggers.rules.values import holds_for_any, read_step
 from triggers.rules.wording import Names, describe_value
@@ -78,7 +78,7 @@ def _explain_compare(node: Compare, facts: Facts, names: Names) -> Trace:
     data = dict(facts.properties if node.field.scope == "event" else facts.traits)
     constant = row.shape.prepare(node.value)
     verdict = _decide(data, path, row=row, constant=constant, facts=facts)
-    reason, because = _find_reason(data, path, row) if verdict is None else (None, "")
+    reason, because = (_find_reason(data, path, row) if verdict is None else None) or (None, "")
     return Trace(
         sentence=describe_condition(node, names),
         outcome=_OUTCOMES[verdict],
@@ -120,25 +120,24 @@ def _read(value: Any, path: Path) -> Any:
     return value
 
 
-def _find_reason(value: Any, path: Path, row: Operator) -> tuple[UnknownReason, str]:
+def _find_reason(value: Any, path: Path, row: Operator) -> tuple[UnknownReason, str] | None:
+    """Return why a value makes the comparison unknown; None when it does not."""
     for place, step in enumerate(path):
         if not isinstance(step, str):
             return _find_item_reason(value, path[place + 1 :], row)
         value = read_step(value, step)
+    if row.kind is None or row.kind.python(value) is not None:
+        return None
     if value is None:
         return UnknownReason.MISSING, "there is no value"
-    noun = row.kind.noun if row.kind else "a value"
-    return UnknownReason.WRONG_KIND, f"{_show(value)} is not {noun}"
+    return UnknownReason.WRONG_KIND, f"{_show(value)} is not {row.kind.noun}"
 
 
-def _find_item_reason(items: Any, path: Path, row: Operator) -> tuple[UnknownReason, str]:
+def _find_item_reason(items: Any, path: Path, row: Operator) -> tuple[UnknownReason, str] | None:
     if type(items) is not list:
         return UnknownReason.NO_LIST, "there is no list"
-    for item in items:
-        if EACH in path or row.kind is None or row.kind.python(_read(item, path)) is None:
-            reason, because = _find_reason(item, path, row)
-            return reason, f"in an item {because}"
-    return UnknownReason.NO_LIST, "there is no list"
+    reasons = (_find_reason(item, path, row) for item in items)
+    return next(((reason, f"in an item {because}") for reason, because in filter(None, reasons)), None)
 
 
 def _show(value: Any) -> str:

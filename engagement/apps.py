@@ -1,0 +1,27 @@
+"""The project's own application: schedules, checks, commands, the demo."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class EngagementConfig(AppConfig):
+    """What holds the parts together."""
+
+    name = "engagement"
+    verbose_name = "Platform"
+
+    def ready(self) -> None:
+        """Register Celery's application and the checks; make the schedules once their tables stand."""
+        from engagement import celery, checks  # noqa: F401
+
+        post_migrate.connect(_ensure_schedules, sender=self)
+
+
+def _ensure_schedules(using: str, **_: Any) -> None:
+    # Imported here because models cannot be before the apps are ready.
+    from engagement.schedules import ensure_schedules
+
+    if using == "default":
+        ensure_schedules()

@@ -1,0 +1,43 @@
+"""Beat with one leader: two of them would start everything twice."""
+
+from typing import Any
+
+import psycopg
+from django_celery_beat.schedulers import DatabaseScheduler
+
+from engagement.lib.postgres import open_connection
+
+_LOCK = 0x62656174
+_STANDBY_SECONDS = 1.0
+_TIMEOUT_MS = 60_000
+
+
+class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]
+    """Starts tasks only while it holds an advisory lock, on a connection of its own.
+
+    A lost connection is a lost lock: PostgreSQL frees it at once, and another beat takes over.
+    """
+
+    _connection: psycopg.Connection[tuple[Any, ...]] | None = None
+    _is_leader = False
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Start what is due and return the seconds until the next look."""
+        if not self._lead():
+            return _STANDBY_SECONDS
+        pause: float = super().tick(*args, **kwargs)
+        return min(pause, _STANDBY_SECONDS)
+
+    def _lead(self) -> bool:
+        try:
+            if self._connection is None:
+                self._is_leader = False
+                self._connection = open_connection("engagement-beat", timeout_ms=_TIMEOUT_MS)
+            if self._is_leader:
+                self._connection.execute("select 1")
+                return True
+            row = self._connection.execute("select pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
+            self._is_leader = bool(row and row[0])
+        except psycopg.Error:
+            self._connection, self._is_leader = None, False
+        return self._is_leader

@@ -1,0 +1,40 @@
+"""The Celery application: short tasks, one for each batch, that may be lost without loss."""
+
+import os
+import time
+from typing import Any
+
+from celery import Celery
+from celery.signals import task_postrun
+from django.core.cache import cache
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "engagement.settings")
+
+app = Celery("engagement")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    task_default_queue="default",
+    task_ignore_result=True,
+    task_acks_late=True,
+    worker_prefetch_multiplier=1,
+    accept_content=["json"],
+    task_serializer="json",
+    timezone="UTC",
+    beat_scheduler="engagement.beat.LeaderScheduler",
+    broker_connection_retry_on_startup=True,
+    broker_connection_timeout=2,
+    broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 2, "visibility_timeout": 600},
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    worker_send_task_events=False,
+)
+app.autodiscover_tasks(["tracking", "triggers"])
+
+HEARTBEAT_SECONDS = 86_400
+
+
+@task_postrun.connect
+def note_heartbeat(task: Any = None, state: str | None = None, **_: Any) -> None:
+    """Remember when each task last succeeded: what the dashboard's warning looks at."""
+    if task is not None and state == "SUCCESS":
+        cache.set(f"heartbeat:{task.name}", time.time(), HEARTBEAT_SECONDS)

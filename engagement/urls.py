@@ -1,0 +1,22 @@
+"""The addresses of the installation."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from engagement.health import healthz, readyz
+
+urlpatterns = [
+    path("", include("tracking.api.urls")),
+    path("healthz", healthz),
+    path("readyz", readyz),
+    path("admin/", admin.site.urls),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+]
+if settings.LOCAL:
+    urlpatterns.append(path("", include("engagement.demo.urls")))
+else:
+    urlpatterns.append(path("", RedirectView.as_view(url="/admin/")))

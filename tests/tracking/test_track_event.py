@@ -1,0 +1,164 @@
+"""The simplest snippet there is: `POST /track-event`."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tracking.models import Event, Quarantined
+from tracking.sources import SourceKeys, create_source
+
+pytestmark = pytest.mark.usefixtures("log")
+SHOP = "http://localhost"
+
+
+@pytest.fixture
+def keys(log: None) -> SourceKeys:
+    return create_source("Shop", [SHOP])[1]
+
+
+def send(body: Any, path: str = "/track-event", client: Client | None = None, **headers: str) -> Any:
+    raw = body if isinstance(body, bytes) else json.dumps(body)
+    return (client or Client()).post(path, raw, content_type="application/json", headers=headers)
+
+
+def test_every_other_key_is_a_property(keys: SourceKeys) -> None:
+    answer = send({"event": "add_to_cart", "product_id": "12345"}, authorization=f"Bearer {keys.write_key}")
+
+    assert answer.status_code == 202
+    event = Event.objects.get()
+    assert answer.json()["results"] == [
+        {"index": 0, "id": str(event.pk), "outcome": "accepted", "code": None, "field": None, "message": None}
+    ]
+    assert (event.name, event.properties) == ("add_to_cart", {"product_id": "12345"})
+
+
+def test_a_page_without_an_id_is_known_again_by_its_cookie(keys: SourceKeys) -> None:
+    page = Client(headers={"host": "localhost"})
+
+    for _ in range(2):
+        send({"event": "page_view"}, client=page, origin=SHOP)
+
+    ids = Event.objects.values_list("anonymous_id", flat=True)
+    assert len(ids) == 2
+    assert set(ids) == {page.cookies["ea_id"].value}
+    assert page.cookies["ea_id"]["httponly"]
+
+
+def test_a_retry_that_lost_its_cookie_is_the_same_person(keys: SourceKeys) -> None:
+    for _ in range(2):
+        send({"event": "page_view", "message_id": "m1"}, origin=SHOP, host="localhost")
+
+    assert Event.objects.count() == 1
+
+
+def test_two_strangers_with_the_same_weak_message_id_do_not_collide(keys: SourceKeys) -> None:
+    for anonymous_id in ("a", "b"):
+        send({"event": "page_view", "message_id": "1", "anonymous_id": anonymous_id}, origin=SHOP)
+
+    assert Event.objects.count() == 2
+
+
+def test_a_cross_origin_event_without_an_id_is_marked_as_without_identity(keys: SourceKeys) -> None:
+    answer = send({"event": "page_view"}, origin=SHOP, host="127.0.0.1")
+
+    assert "ea_id" not in answer.cookies
+    assert Event.objects.get().context["$without_identity"] is True
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({}, 401, "key_required"),
+        ({"authorization": "Bearer wk_wrong"}, 401, "unknown_key"),
+        ({"x-write-key": "wk_wrong"}, 401, "unknown_key"),
+        ({"origin": "http://evil.example"}, 403, "origin_not_allowed"),
+    ],
+)
+def test_a_stranger_is_refused(keys: SourceKeys, headers: dict[str, str], status: int, code: str) -> None:
+    answer = send({"event": "a"}, **headers)
+
+    assert answer.status_code == status
+    assert answer.json()["code"] == code
+    assert not Event.objects.exists()
+
+
+def test_a_write_key_on_a_foreign_page_is_refused(keys: SourceKeys) -> None:
+    answer = send({"event": "a"}, origin="http://evil.example", authorization=f"Bearer {keys.write_key}")
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "origin_not_allowed")
+
+
+def test_a_preflight_is_answered_for_allowed_origins_only(keys: SourceKeys) -> None:
+    known = Client().options("/track-event", headers={"origin": SHOP})
+    foreign = Client().options("/track-event", headers={"origin": "http://evil.example"})
+
+    assert (known.status_code, known["Access-Control-Allow-Origin"]) == (204, SHOP)
+    assert foreign.status_code == 403
+    assert "Access-Control-Allow-Origin" not in foreign
+
+
+@pytest.mark.parametrize("name", ["session_ended", "user_inactive", "cart_abandonment"])
+def test_a_page_may_not_forge_a_silence(keys: SourceKeys, name: str) -> None:
+    answer = send({"event": name, "user_id": "ada"}, origin=SHOP)
+
+    assert answer.status_code == 403
+    assert answer.json()["results"][0]["code"] == "reserved_event"
+    assert not Event.objects.exists()
+
+
+def test_a_server_may_report_an_abandonment_that_it_found_itself(keys: SourceKeys) -> None:
+    answer = send({"event": "cart_abandonment", "user_id": "ada"}, authorization=f"Bearer {keys.secret_key}")
+
+    assert answer.status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 400, "invalid_json"),
+        (b"[]", 400, "invalid_json"),
+        (b'"\xff"', 400, "invalid_json"),
+        (b"x" * 1_000_001, 413, "body_too_large"),
+        (b'{"a":' * 100_000, 400, "too_deep"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused_whole(keys: SourceKeys, body: bytes, status: int, code: str) -> None:
+    answer = send(body, authorization=f"Bearer {keys.write_key}")
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def deep(levels: int) -> Any:
+    return {"a": deep(levels - 1)} if levels else 1
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({"event": ""}, "invalid_name", "event"),
+        ({"event": "a" * 201}, "invalid_name", "event"),
+        ({"event": 5}, "invalid_field", "event"),
+        ({}, "invalid_field", "event"),
+        ({"event": "a", "user_id": ""}, "invalid_id", "user_id"),
+        ({"event": "a", "user_id": "u" * 256}, "invalid_id", "user_id"),
+        ({"event": "a", "timestamp": "2026-01-01T00:00:00"}, "naive_timestamp", "timestamp"),
+        ({"event": "a", "timestamp": "2001-01-01T00:00:00Z"}, "timestamp_out_of_range", "timestamp"),
+        ({"event": "a", "x": "\x00"}, "nul_character", "properties.x"),
+        ({"event": "a", "x": deep(17)}, "too_deep", None),
+        ({"event": "a"} | {f"p{n}": 1 for n in range(256)}, "too_many_properties", "properties"),
+        ({"event": "a", "x": "y" * 33_000}, "event_too_large", None),
+        ({"event": "$identify"}, "reserved_event", "event"),
+    ],
+)
+def test_bad_input_gets_a_code_and_a_field_and_is_kept(
+    keys: SourceKeys, body: Any, code: str, field: str | None
+) -> None:
+    answer = send({"anonymous_id": "anna"} | body, authorization=f"Bearer {keys.write_key}")
+
+    result = answer.json()["results"][0]
+    assert (result["outcome"], result["code"]) == ("rejected", code)
+    assert field is None or result["field"] == field
+    assert Quarantined.objects.get().code == code
+    assert not Event.objects.exists()
