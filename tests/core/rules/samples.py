@@ -14,7 +14,22 @@ DAY = 86400
 
 # For every operator the values that a rule may compare with, the awkward ones first.
 CONSTANTS: dict[OperatorName, list[Value]] = {
-    OperatorName.IS: ["12345", 12345, "007", 7, 0.1, "0.1", 5.0, True, "true", "Ä", "12,5", 2**63, 9007199254740993],
+    OperatorName.IS: [
+        "12345",
+        " 12345",
+        12345,
+        "007",
+        7,
+        0.1,
+        "0.1",
+        5.0,
+        True,
+        "true",
+        "Ä",
+        "12,5",
+        2**63,
+        9007199254740993,
+    ],
     OperatorName.IS_NOT: ["12345", 12345, True, "false", "abc", 1e23],
     OperatorName.ONE_OF: [("12345", "abc"), (7, True, "x"), (0.5, 10**23), ("%", "'"), (0,)],
     OperatorName.CONTAINS: ["a", "12", "%", "_", "'", "\\", "ß", "😀", '"'],
@@ -29,7 +44,13 @@ CONSTANTS: dict[OperatorName, list[Value]] = {
     OperatorName.GT: [50, 0.1, 9007199254740992, -0.5, 10**299],
     OperatorName.GE: [12345, 0, 0.3, 12345678901234567890],
     OperatorName.BETWEEN: [(0, 10), (-1.5, 0.1), (12345, 12345), (2**53, 2**64)],
-    OperatorName.BEFORE: ["2025-03-10", "2025-03-10T12:00:00Z", "2024-02-29", "2025-03-10T12:00:00.123456+05:30"],
+    OperatorName.BEFORE: [
+        "2025-03-10",
+        "2025-03-10T12:00:01Z",
+        "2025-03-10T12:00:00Z",
+        "2024-02-29",
+        "2025-03-10T12:00:00.123456+05:30",
+    ],
     OperatorName.AFTER: ["2025-03-10", "2025-03-10T10:00:00+02:00", "1999-12-31 23:59:59"],
     OperatorName.WITHIN_LAST: [60, DAY, 30 * DAY, 36500 * DAY],
     OperatorName.WITHIN_NEXT: [60, DAY, 30 * DAY, 36500 * DAY],

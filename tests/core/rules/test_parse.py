@@ -70,6 +70,7 @@ def test_junk_is_refused_and_never_raises_anything_else(raw: bytes) -> None:
     ("raw", "code", "path", "words"),
     [
         (b'{"format":1', RuleErrorCode.MALFORMED, "$", "not JSON"),
+        (b'{"format":1,"emits":"\xff"}', RuleErrorCode.MALFORMED, "$", "not JSON"),
         (b"[]", RuleErrorCode.WRONG_SHAPE, "$", "a list"),
         (b'{"format":2,"trigger":{"kind":"session_end"}}', RuleErrorCode.WRONG_SHAPE, "$.format", "2 is not"),
         (b'{"format":1}', RuleErrorCode.WRONG_SHAPE, "$", "“trigger” is missing"),
