@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connection
 
 
@@ -32,7 +33,7 @@ def check_deployment(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
         found.append(Error("Each process has a cache of its own.", hint=hint, id="engagement.E006"))
     if not getattr(settings, "EMAIL_HOST", "") or settings.EMAIL_HOST == "localhost":
         hint = "Set EMAIL_URL, such as smtp+tls://user:password@host:587."
-        found.append(Warning("No mail server is set.", hint=hint, id="engagement.W001"))
+        found.append(checks.Warning("No mail server is set.", hint=hint, id="engagement.W001"))
     return found
 
 
@@ -56,5 +57,7 @@ def check_database(app_configs: Any, databases: Any = None, **_: Any) -> Sequenc
         hint = (
             "statement_timeout and idle_in_transaction_session_timeout are used instead; 17 bounds a whole transaction."
         )
-        found.append(Warning("PostgreSQL before 17 has no transaction_timeout.", hint=hint, id="engagement.W002"))
+        found.append(
+            checks.Warning("PostgreSQL before 17 has no transaction_timeout.", hint=hint, id="engagement.W002")
+        )
     return found

@@ -19,7 +19,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
 _ADMIN = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 
 
-class PolicyMiddleware(CSPMiddleware):  # type: ignore[misc]
+class PolicyMiddleware(CSPMiddleware):
     """Alpine, which the admin is built with, evaluates expressions and sets styles: allowed there only."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

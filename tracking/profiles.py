@@ -121,7 +121,8 @@ def apply_event(state: ProfileState, event: LoggedEvent, registry: Registry, ste
         if state.seen_at is None or event.received_at - state.seen_at >= step:
             state.seen_at = event.received_at
             state.is_changed = True
-    elif event.origin == IMPORT and (state.seen_at is None or event.occurred_at > state.seen_at):
+    elif event.origin == IMPORT and state.seen_at is None and not event.name.startswith("$"):
+        # History is no activity, but it tells when somebody was last here who has not been since.
         state.seen_at = event.occurred_at
         state.is_changed = True
     if state.is_changed:

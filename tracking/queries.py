@@ -9,13 +9,13 @@ from tracking.log.write import Connection
 
 _LAST_ACTIVITY = f"""
 select {EVENT_COLUMNS} from event
- where profile_id = any(%s) and seq < %s and received_at >= %s and origin = 0 and left(name, 1) <> '$'
+ where profile_id = any(%s) and seq < %s and received_at >= %s and origin in (0, 1) and left(name, 1) <> '$'
    and name <> all(%s) and (source_id is null or source_id <> all(%s))
- order by seq desc limit 1
+ order by origin, case when origin = 1 then occurred_at end desc, seq desc limit 1
 """
 _RECENT_ACTIVITY = f"""
 select {EVENT_COLUMNS} from event
- where profile_id = any(%s) and seq <= %s and origin = 0 and left(name, 1) <> '$'
+ where profile_id = any(%s) and seq <= %s and origin in (0, 1) and left(name, 1) <> '$'
    and name <> all(%s) and (source_id is null or source_id <> all(%s))
  order by id desc limit %s
 """
@@ -54,7 +54,10 @@ def find_last_activity(
     passive_names: Sequence[str],
     passive_sources: Sequence[int],
 ) -> LoggedEvent | None:
-    """Return the last activity of a person received since a moment, among those below a position of the log."""
+    """Return the last activity of a person received since a moment, among those below a position of the log.
+
+    Imported history only for somebody who has done nothing since.
+    """
     parameters = (list(profile_ids), before_seq, since, list(passive_names), list(passive_sources))
     row = connection.execute(_LAST_ACTIVITY, parameters).fetchone()
     return LoggedEvent(*row) if row else None
@@ -71,7 +74,9 @@ def find_recent_activity(
 ) -> list[LoggedEvent]:
     """Return a person's latest activities up to a position of the log, newest first."""
     parameters = (list(profile_ids), until_seq, list(passive_names), list(passive_sources), limit)
-    return [LoggedEvent(*row) for row in connection.execute(_RECENT_ACTIVITY, parameters).fetchall()]
+    events = [LoggedEvent(*row) for row in connection.execute(_RECENT_ACTIVITY, parameters).fetchall()]
+    # The index gives them by the client's clock; in one millisecond only the log knows the order.
+    return sorted(events, key=lambda event: event.seq, reverse=True)
 
 
 def find_named_events(

@@ -27,7 +27,7 @@ def start_child(
     last_signal: int = signal.SIGTERM,
     **options: Any,
 ) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own, so that a terminal's Ctrl-C reaches only us; its output goes to `log`."""
+    """Start a process that writes to `log`, in a session of its own: a terminal's Ctrl-C reaches only us."""
     with log.open("ab") as output:
         return subprocess.Popen(
             command,

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 
 from aiosmtpd.handlers import Mailbox
 from aiosmtpd.smtp import SMTP
@@ -9,7 +10,7 @@ from aiosmtpd.smtp import SMTP
 
 async def serve(port: int, folder: str) -> None:
     """Take mails until the process ends."""
-    handler = Mailbox(folder)
+    handler = Mailbox(Path(folder))
     server = await asyncio.get_running_loop().create_server(
         lambda: SMTP(handler, hostname="localhost", enable_SMTPUTF8=True), "127.0.0.1", port
     )

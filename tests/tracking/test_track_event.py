@@ -18,7 +18,7 @@ def keys(log: None) -> SourceKeys:
     return create_source("Shop", [SHOP])[1]
 
 
-def send(body: Any, path: str = "/track-event", client: Client | None = None, **headers: str) -> Any:
+def send(body: Any, path: str = "/track-event", client: Any = None, **headers: Any) -> Any:
     raw = body if isinstance(body, bytes) else json.dumps(body)
     return (client or Client()).post(path, raw, content_type="application/json", headers=headers)
 

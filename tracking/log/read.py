@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from engagement.lib.ids import LANES
+from tracking.event import IMPORT
 from tracking.log.write import Connection
 
 
@@ -28,6 +29,11 @@ class LoggedEvent(msgspec.Struct, frozen=True):
     anonymous_id: str | None
     occurred_at: datetime
     received_at: datetime
+
+    @property
+    def active_at(self) -> datetime:
+        """When it showed that the person is active, by our clock; for history that was imported, when it happened."""
+        return self.occurred_at if self.origin == IMPORT else self.received_at
 
 
 EVENT_COLUMNS = (

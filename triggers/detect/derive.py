@@ -18,8 +18,8 @@ MAX_PAGES = 50
 class Silence(msgspec.Struct, frozen=True, kw_only=True):
     """A wait that ended without what it waited for.
 
-    `profile_id` is the person's own; `last` is the last event before the silence, `key` what the wait was for ('' without
-    one), `at` when the silence was complete, `came_back` whether the person returned before anybody noticed.
+    `profile_id` is the person's own; `last` is the last event before the silence, `key` what the wait was for (''
+    without one), `at` when the silence was complete, `came_back` whether they returned before anybody noticed.
     """
 
     rule: ActiveRule
@@ -68,7 +68,7 @@ def describe_session(activities: Sequence[LoggedEvent], gap: timedelta) -> dict[
     """
     session = [activities[0]]
     for event in activities[1:]:
-        if session[-1].received_at - event.received_at >= gap:
+        if session[-1].active_at - event.active_at >= gap:
             break
         session.append(event)
     session.reverse()
@@ -76,7 +76,7 @@ def describe_session(activities: Sequence[LoggedEvent], gap: timedelta) -> dict[
     return {
         "started_at": session[0].occurred_at.isoformat(),
         "ended_at": session[-1].occurred_at.isoformat(),
-        "duration_seconds": round((session[-1].received_at - session[0].received_at).total_seconds()),
+        "duration_seconds": round((session[-1].active_at - session[0].active_at).total_seconds()),
         "events": len(session),
         "pages": list(pages)[:MAX_PAGES],
         "last_event": session[-1].name,

@@ -44,7 +44,7 @@ def describe_silence(
         profile_id=state.id,
         last=last,
         user_id=state.user_id,
-        at=last.received_at + rule.silence,
+        at=last.active_at + rule.silence,
         came_back=came_back,
         properties=properties,
     )

@@ -21,10 +21,7 @@ PAGE = 500
 _TINY = timedelta(microseconds=1)
 EVALUATOR = "evaluator"
 
-_START = """
-insert into triggers_detector (rule_id, watermark) values (%s, %s) on conflict do nothing
-"""
-_WATERMARK = "select watermark from triggers_detector where rule_id = %s for update skip locked"
+_WATERMARK = "select watermark, started_at from triggers_detector where rule_id = %s for update skip locked"
 _MOVE = "update triggers_detector set watermark = greatest(watermark, %s) where rule_id = %s"
 _QUIET = f"""
 select {PROFILE_COLUMNS} from profile
@@ -47,7 +44,6 @@ def _scan_rule(connection: Connection, rule: ActiveRule, step: timedelta, horizo
     if rule.silence is None:
         return 0
     until = horizon - rule.silence - step
-    connection.execute(_START, (rule.rule_id, until))
     written = 0
     after: tuple[datetime, UUID] | None = None
     while True:
@@ -63,7 +59,7 @@ def _scan_rule(connection: Connection, rule: ActiveRule, step: timedelta, horizo
                 after = (states[-1].seen_at or until, states[-1].id)
             # Up to the page's last moment, exclusive: others of that same moment may stand on the next page.
             connection.execute(_MOVE, (until if is_last else after[0] - _TINY, rule.rule_id))
-            written += _append_page(connection, rule, states, horizon, registry)
+            written += _append_page(connection, rule, states, horizon, row[1], registry)
         if is_last:
             return written
 
@@ -73,12 +69,15 @@ def _append_page(
     rule: ActiveRule,
     states: Sequence[ProfileState],
     horizon: datetime,
+    started_at: datetime,
     registry: Registry,
 ) -> int:
     silences = [
         silence
         for state in states
-        if state.linked_to is None and (silence := _confirm(connection, rule, state, horizon, registry)) is not None
+        if state.linked_to is None
+        and (silence := _confirm(connection, rule, state, horizon, registry)) is not None
+        and silence.at >= started_at
     ]
     events = [encode_row(event) for silence in silences if (event := derive_event(silence)) is not None]
     write_within(connection, events)
@@ -99,7 +98,7 @@ def _confirm(
     )
     if last is None or rule.silence is None:
         return None
-    if last.received_at + rule.silence > horizon:
-        connection.execute(_CATCH_UP, (last.received_at, state.id, state.lane, last.received_at))
+    if last.active_at + rule.silence > horizon:
+        connection.execute(_CATCH_UP, (last.active_at, state.id, state.lane, last.active_at))
         return None
     return describe_silence(connection, rule, state, last, registry, came_back=False)

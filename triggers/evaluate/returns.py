@@ -36,7 +36,7 @@ def close_silences(
     silences = [
         describe_silence(connection, rule, state, last, registry, came_back=True)
         for rule in index.silences
-        if rule.silence is not None and event.received_at - last.received_at >= rule.silence
+        if rule.silence is not None and event.received_at - last.active_at >= rule.silence
     ]
     return _derive_all(silences)
 

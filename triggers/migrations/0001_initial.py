@@ -155,6 +155,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("watermark", models.DateTimeField()),
+                ("started_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(

@@ -60,11 +60,12 @@ class Detector(models.Model):
     """How far the search for silence of a rule has come.
 
     `watermark` is the moment up to which people who went quiet have been found; it starts when the rule is first
-    activated and never moves back.
+    activated and never moves back. Silences that were complete before `started_at` are none of the rule's.
     """
 
     rule = models.OneToOneField(Rule, primary_key=True, on_delete=models.CASCADE, related_name="detector")
     watermark = models.DateTimeField()
+    started_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return f"{self.rule} up to {self.watermark}"

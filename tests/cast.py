@@ -1,0 +1,96 @@
+"""The cast of the stories: Ada, who shops, and the few words that a story is told in."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tracking.event import LIVE, Item, NewEvent, Stamp, stamp_item
+from tracking.log.appenders import get_appender
+from tracking.log.horizon import record_tick
+from tracking.log.write import encode_row
+from tracking.models import Source
+from tracking.registry import forget_registry, get_registry
+from tracking.sources import create_source
+from triggers.detect.scan_silence import scan_silence
+from triggers.detect.scan_timers import scan_timers
+from triggers.evaluate.run import PassReport
+from triggers.lifecycle import activate_rule
+from triggers.models import Rule, Template, TemplateVersion
+from triggers.worker import get_worker
+
+ADA = "ada"
+RETENTION = timedelta(days=400)
+
+
+def make_source(name: str = "Shop", **fields: Any) -> Source:
+    """Make a source."""
+    source, _ = create_source(name)
+    if fields:
+        Source.objects.filter(pk=source.pk).update(**fields)
+        source.refresh_from_db()
+    forget_registry()
+    return source
+
+
+def make_template(name: str = "Reminder", **fields: Any) -> Template:
+    """Make a template with one version."""
+    template = Template.objects.create(name=name)
+    words = {"subject": "Your cart", "html": "<p>Hello</p>", "text": "Hello"} | fields
+    TemplateVersion.objects.create(template=template, number=1, **words)
+    return template
+
+
+def make_rule(name: str = "Rule", *, trigger: dict[str, Any], **definition: Any) -> Rule:
+    """Make a rule and put it in force."""
+    rule = Rule.objects.create(name=name, definition={"format": 1, "trigger": trigger} | definition)
+    activate_rule(rule)
+    return rule
+
+
+def report(
+    name: str, *, source: Source, user_id: str | None = ADA, origin: int = LIVE, is_public: bool = False, **fields: Any
+) -> NewEvent:
+    """Append what somebody did, as the door would; return the event."""
+    now = datetime.now(UTC)
+    stamp = Stamp(source_id=source.pk, now=now, retention=RETENTION, is_public=is_public, origin=origin)
+    event = stamp_item(Item(index=0, name=name, user_id=user_id, **fields), stamp)
+    assert isinstance(event, NewEvent), event
+    get_appender().append([encode_row(event)])
+    return event
+
+
+def evaluate() -> PassReport:
+    """Decide all that is in the log, what follows from it included."""
+    total = PassReport()
+    while True:
+        done = get_worker().evaluator.run_pass()
+        for name in ("events", "activations", "deliveries", "derived", "set_aside"):
+            setattr(total, name, getattr(total, name) + getattr(done, name))
+        if not done.is_behind:
+            return total
+
+
+def scan() -> int:
+    """Look for silences as beat would, and decide what they start; return how many there were."""
+    worker = get_worker()
+    evaluate()
+    record_tick(worker.connection)
+    found = scan_silence(worker.connection, worker.book, get_registry()) + scan_timers(worker.connection, worker.book)
+    evaluate()
+    return found
+
+
+def pass_time(seconds: float) -> None:
+    """Let time pass without waiting: everything that carries a moment is moved into the past."""
+    moved = {
+        "event": ("received_at", "occurred_at"),
+        "profile": ("seen_at", "created_at"),
+        "timer": ("occurred_at", "due_at"),
+        "log_tick": ("at",),
+        "triggers_detector": ("watermark", "started_at"),
+        "activation": ("occurred_at", "created_at"),
+        "delivery": ("due_at", "expires_at", "created_at", "updated_at", "lease_until"),
+    }
+    connection = get_worker().connection
+    for table, columns in moved.items():
+        changes = ", ".join(f"{column} = {column} - make_interval(secs => {seconds})" for column in columns)
+        connection.execute(f"update {table} set {changes}".encode())
