@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from engagement.lib.records import pack_rows
+from tracking.event import SYSTEM
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 
@@ -38,6 +39,8 @@ def count_events(connection: Connection, events: Sequence[LoggedEvent]) -> None:
     counts: Counter[tuple[Any, ...]] = Counter()
     lost: Counter[tuple[Any, ...]] = Counter()
     for event in events:
+        if event.origin == SYSTEM:
+            continue
         key = (event.received_at.replace(second=0, microsecond=0), event.lane, event.source_id or 0, event.name)
         counts[key] += 1
         if event.context.get("$without_identity"):

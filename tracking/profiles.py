@@ -12,13 +12,23 @@ from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from tracking.registry import Registry
 
+MAX_LINKS = 4
+"""How many links lead to a person at most: an anonymous profile to a known one, and that to another by alias."""
+
+OPEN = (1 << 62) - 1
+"""The end of a span of the log that has not ended."""
+
+Spans = tuple[tuple[UUID, int, int], ...]
+"""Profiles of one person: (profile id, from seq exclusive, to seq inclusive)."""
+
 
 @dataclass(kw_only=True)
 class ProfileState:
     """A profile while a batch is decided. `traits` is replaced, never changed: a decision may keep hold of it.
 
-    `seen_at` is what the row says, at most a step behind `last_seen_at`, which is exact once the batch has seen an
-    activity. `joined` maps the anonymous profiles of this person to the seq up to which they are theirs (None: still).
+    `seen_at` is what the row says, at most a step behind the last activity, which is exact once the batch has seen
+    one. `joined` maps profiles of this person (hex) to the span of the log, from exclusive to inclusive, in which
+    they are theirs; the own one is there only when an earlier anonymous period ended.
     """
 
     id: UUID
@@ -29,7 +39,7 @@ class ProfileState:
     traits: dict[str, Any]
     seen_at: datetime | None
     linked_to: UUID | None
-    joined: dict[str, int | None]
+    joined: dict[str, list[int]]
     asked: list[str]
     applied_seq: int
     created_at: datetime
@@ -37,9 +47,10 @@ class ProfileState:
     is_changed: bool = field(default=False)
 
     @property
-    def ids(self) -> list[UUID]:
-        """All profile ids of this person."""
-        return [self.id, *(UUID(hexadecimal) for hexadecimal in self.joined)]
+    def spans(self) -> "Spans":
+        """All profiles of this person, with the part of the log in which they are theirs."""
+        joined = {self.id.hex: [0, OPEN]} | self.joined
+        return tuple((UUID(hexadecimal), since, until) for hexadecimal, (since, until) in joined.items())
 
 
 PROFILE_COLUMNS = (
@@ -78,6 +89,16 @@ def load_people(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Profi
     return {row[0]: make_state(row) for row in rows}
 
 
+def load_person(connection: Connection, profile_id: UUID) -> ProfileState | None:
+    """Read the profile that a profile belongs to: itself, or the known one that it joined."""
+    for _ in range(MAX_LINKS):
+        state = load_people(connection, [profile_id]).get(profile_id)
+        if state is None or state.linked_to is None:
+            return state
+        profile_id = state.linked_to
+    return state
+
+
 def make_state(row: Sequence[Any]) -> ProfileState:
     """Return the state of a row of PROFILE_COLUMNS."""
     return ProfileState(**dict(zip(_FIELDS, row, strict=True)))
@@ -110,9 +131,12 @@ def is_activity(event: LoggedEvent, registry: Registry) -> bool:
     return source is None or source.is_activity
 
 
-def apply_event(state: ProfileState, event: LoggedEvent, registry: Registry, step: timedelta) -> None:
-    """Apply an event to a profile, once: what is at or below its `applied_seq` has been."""
-    if event.seq <= state.applied_seq:
+def apply_event(state: ProfileState, event: LoggedEvent, seq: int, registry: Registry, step: timedelta) -> None:
+    """Apply an event to a profile, once: what is at or below its `applied_seq` has been.
+
+    `seq` is the place in this profile's lane: the event's own, or that of the pointer by which it came.
+    """
+    if seq <= state.applied_seq:
         return
     if event.name == IDENTIFY:
         _apply_traits(state, event)
@@ -126,7 +150,7 @@ def apply_event(state: ProfileState, event: LoggedEvent, registry: Registry, ste
         state.seen_at = event.occurred_at
         state.is_changed = True
     if state.is_changed:
-        state.applied_seq = event.seq
+        state.applied_seq = seq
 
 
 def _apply_traits(state: ProfileState, event: LoggedEvent) -> None:

@@ -6,48 +6,51 @@ from uuid import UUID
 
 from tracking.log.read import EVENT_COLUMNS, LoggedEvent
 from tracking.log.write import Connection
+from tracking.profiles import Spans
 
+_OF_PERSON = """unnest(%s::uuid[], %s::bigint[], %s::bigint[]) as span (profile, since_seq, until_seq)
+  join event on event.profile_id = span.profile and event.seq > span.since_seq and event.seq <= span.until_seq"""
 _LAST_ACTIVITY = f"""
-select {EVENT_COLUMNS} from event
- where profile_id = any(%s) and seq < %s and received_at >= %s and origin in (0, 1) and left(name, 1) <> '$'
+select {EVENT_COLUMNS} from {_OF_PERSON}
+ where seq < %s and received_at >= %s and origin in (0, 1) and left(name, 1) <> '$'
    and name <> all(%s) and (source_id is null or source_id <> all(%s))
  order by origin, case when origin = 1 then occurred_at end desc, seq desc limit 1
 """
 _RECENT_ACTIVITY = f"""
-select {EVENT_COLUMNS} from event
- where profile_id = any(%s) and seq <= %s and origin in (0, 1) and left(name, 1) <> '$'
+select {EVENT_COLUMNS} from {_OF_PERSON}
+ where seq <= %s and origin in (0, 1) and left(name, 1) <> '$'
    and name <> all(%s) and (source_id is null or source_id <> all(%s))
  order by id desc limit %s
 """
 _NAMED_SINCE = f"""
-select {EVENT_COLUMNS} from event
- where profile_id = any(%s) and name = %s and (seq > %s or occurred_at >= %s)
+select {EVENT_COLUMNS} from {_OF_PERSON}
+ where name = %s and (seq > %s or occurred_at >= %s)
  order by seq limit %s
 """
 _NAMED_BEFORE = f"""
-select {EVENT_COLUMNS} from event
- where profile_id = any(%s) and name = any(%s) and seq <= %s order by seq desc limit %s
+select {EVENT_COLUMNS} from {_OF_PERSON}
+ where name = any(%s) and seq <= %s order by seq desc limit %s
 """
-_ONE = f"select {EVENT_COLUMNS} from event where id = %s and lane = %s"
+_BY_ID = f"select {EVENT_COLUMNS} from event where id = any(%s)"
 
 
-def find_event(connection: Connection, event_id: UUID, lane: int) -> LoggedEvent | None:
-    """Return one event, or None when retention or erasure took it."""
-    row = connection.execute(_ONE, (event_id, lane)).fetchone()
-    return LoggedEvent(*row) if row else None
+def find_events(connection: Connection, event_ids: Sequence[UUID]) -> dict[UUID, LoggedEvent]:
+    """Return events by id; those that retention or erasure took are lacking."""
+    rows = connection.execute(_BY_ID, (list(event_ids),)).fetchall()
+    return {event.id: event for row in rows if (event := LoggedEvent(*row))}
 
 
 def find_named_before(
-    connection: Connection, profile_ids: Sequence[UUID], names: Sequence[str], *, until_seq: int, limit: int
+    connection: Connection, person: Spans, names: Sequence[str], *, until_seq: int, limit: int
 ) -> list[LoggedEvent]:
     """Return a person's latest events of some names up to a position of the log, newest first."""
-    rows = connection.execute(_NAMED_BEFORE, (list(profile_ids), list(names), until_seq, limit)).fetchall()
+    rows = connection.execute(_NAMED_BEFORE, (*_split(person), list(names), until_seq, limit)).fetchall()
     return [LoggedEvent(*row) for row in rows]
 
 
 def find_last_activity(
     connection: Connection,
-    profile_ids: Sequence[UUID],
+    person: Spans,
     *,
     before_seq: int,
     since: datetime,
@@ -58,14 +61,14 @@ def find_last_activity(
 
     Imported history only for somebody who has done nothing since.
     """
-    parameters = (list(profile_ids), before_seq, since, list(passive_names), list(passive_sources))
+    parameters = (*_split(person), before_seq, since, list(passive_names), list(passive_sources))
     row = connection.execute(_LAST_ACTIVITY, parameters).fetchone()
     return LoggedEvent(*row) if row else None
 
 
 def find_recent_activity(
     connection: Connection,
-    profile_ids: Sequence[UUID],
+    person: Spans,
     *,
     until_seq: int,
     passive_names: Sequence[str],
@@ -73,15 +76,19 @@ def find_recent_activity(
     limit: int = 500,
 ) -> list[LoggedEvent]:
     """Return a person's latest activities up to a position of the log, newest first."""
-    parameters = (list(profile_ids), until_seq, list(passive_names), list(passive_sources), limit)
+    parameters = (*_split(person), until_seq, list(passive_names), list(passive_sources), limit)
     events = [LoggedEvent(*row) for row in connection.execute(_RECENT_ACTIVITY, parameters).fetchall()]
     # The index gives them by the client's clock; in one millisecond only the log knows the order.
     return sorted(events, key=lambda event: event.seq, reverse=True)
 
 
 def find_named_events(
-    connection: Connection, profile_ids: Sequence[UUID], name: str, *, after_seq: int, since: datetime, limit: int = 100
+    connection: Connection, person: Spans, name: str, *, after_seq: int, since: datetime, limit: int = 100
 ) -> list[LoggedEvent]:
     """Return a person's events of a name that were logged after a position or happened at or after a moment."""
-    parameters = (list(profile_ids), name, after_seq, since, limit)
+    parameters = (*_split(person), name, after_seq, since, limit)
     return [LoggedEvent(*row) for row in connection.execute(_NAMED_SINCE, parameters).fetchall()]
+
+
+def _split(person: Spans) -> tuple[list[UUID], list[int], list[int]]:
+    return [span[0] for span in person], [span[1] for span in person], [span[2] for span in person]

@@ -3,16 +3,17 @@
 from typing import Any
 
 from celery import shared_task
-from celery.utils.log import get_task_logger
+from django.core.cache import cache
 
 from tracking.log.horizon import record_tick
 from tracking.log.nudge import send_nudge
 from tracking.registry import get_registry
+from triggers.deliver.run import LIMIT, deliver_due
 from triggers.detect.scan_silence import scan_silence
 from triggers.detect.scan_timers import scan_timers
 from triggers.worker import get_worker
 
-logger = get_task_logger(__name__)
+DELIVER_FLAG = "deliver-nudged"
 
 _OPTIONS: dict[str, Any] = {"ignore_result": True, "acks_late": True, "time_limit": 120, "soft_time_limit": 100}
 
@@ -21,6 +22,8 @@ _OPTIONS: dict[str, Any] = {"ignore_result": True, "acks_late": True, "time_limi
 def evaluate() -> None:
     """Decide what is new in the log. Woken by nudges and, each second, by beat."""
     report = get_worker().evaluator.run_pass()
+    if report.deliveries and cache.add(DELIVER_FLAG, 1, timeout=1):
+        deliver.delay()
     if report.is_behind:
         send_nudge()
 
@@ -36,3 +39,11 @@ def scan() -> None:
     written = scan_silence(worker.connection, worker.book, get_registry())
     if scan_timers(worker.connection, worker.book) + written:
         send_nudge()
+
+
+@shared_task(queue="deliver", **_OPTIONS)
+def deliver() -> None:
+    """Send what is due. A full batch means that there is more."""
+    cache.delete(DELIVER_FLAG)
+    if deliver_due(get_worker().connection, get_registry(), limit=LIMIT).claimed == LIMIT:
+        deliver.delay()

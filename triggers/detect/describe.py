@@ -1,17 +1,15 @@
 """Describing a silence with what a template needs, from the log."""
 
-from collections.abc import Sequence
-from uuid import UUID
-
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
-from tracking.profiles import ProfileState
-from tracking.queries import find_event, find_named_before, find_named_events, find_recent_activity
+from tracking.profiles import ProfileState, Spans
+from tracking.queries import find_events, find_named_before, find_named_events, find_recent_activity
 from tracking.registry import Registry
 from triggers.detect.derive import Silence, describe_abandonment, describe_inactivity, describe_session
-from triggers.detect.timer_book import TimerRow, keys_fit, read_key
+from triggers.detect.timer_book import TimerRow, read_key
 from triggers.rulebook import ActiveRule
 from triggers.rules.definition import Abandonment, SessionEnd
+from triggers.rules.wait_key import keys_fit
 
 MAX_ITEMS = 50
 
@@ -31,7 +29,7 @@ def describe_silence(
     if isinstance(rule.definition.trigger, SessionEnd):
         activities = find_recent_activity(
             connection,
-            state.ids,
+            state.spans,
             until_seq=last.seq,
             passive_names=sorted(registry.passive_names),
             passive_sources=registry.passive_source_ids,
@@ -54,19 +52,19 @@ def describe_wait(
     connection: Connection,
     rule: ActiveRule,
     timer: TimerRow,
-    profile_ids: Sequence[UUID],
+    person: Spans,
     user_id: str | None,
     *,
     before_seq: int | None = None,
     came_back: bool,
 ) -> Silence | None:
     """Return the silence in which a wait ended; None when what it waited for is in the log, or its start no more."""
-    last = find_event(connection, timer.event_id, timer.lane)
-    if last is None or rule.wait is None or has_ended(connection, rule, timer, profile_ids, before_seq=before_seq):
+    last = find_events(connection, [timer.event_id]).get(timer.event_id)
+    if last is None or rule.wait is None or has_ended(connection, rule, timer, person, before_seq=before_seq):
         return None
     trigger = rule.definition.trigger
     if isinstance(trigger, Abandonment):
-        started = _find_started(connection, rule, trigger, timer, profile_ids)
+        started = _find_started(connection, rule, trigger, timer, person)
         properties = describe_abandonment(started or [last], trigger.key, timer.key)
     else:
         properties = describe_inactivity(last, rule.wait)
@@ -86,14 +84,14 @@ def has_ended(
     connection: Connection,
     rule: ActiveRule,
     timer: TimerRow,
-    profile_ids: Sequence[UUID],
+    person: Spans,
     *,
     before_seq: int | None = None,
 ) -> bool:
     """Whether the log holds an event that ends the wait: logged after its start, or that happened at or after it."""
     if rule.ended_by is None:
         return False
-    found = find_named_events(connection, profile_ids, rule.ended_by, after_seq=timer.seq, since=timer.occurred_at)
+    found = find_named_events(connection, person, rule.ended_by, after_seq=timer.seq, since=timer.occurred_at)
     return any(
         keys_fit(read_key(rule, event.properties), timer.key)
         for event in found
@@ -102,11 +100,11 @@ def has_ended(
 
 
 def _find_started(
-    connection: Connection, rule: ActiveRule, trigger: Abandonment, timer: TimerRow, profile_ids: Sequence[UUID]
+    connection: Connection, rule: ActiveRule, trigger: Abandonment, timer: TimerRow, person: Spans
 ) -> list[LoggedEvent]:
     """Return the events that armed or moved the wait since the last one that ended it."""
     names = (trigger.started_by, trigger.ended_by)
-    latest = find_named_before(connection, profile_ids, names, until_seq=timer.seq, limit=4 * MAX_ITEMS)
+    latest = find_named_before(connection, person, names, until_seq=timer.seq, limit=4 * MAX_ITEMS)
     started: list[LoggedEvent] = []
     for event in latest:
         key = read_key(rule, event.properties)

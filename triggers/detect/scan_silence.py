@@ -90,7 +90,7 @@ def _confirm(
     """Return the silence, or None for somebody who was active since `seen_at`, which is then set right."""
     last = find_last_activity(
         connection,
-        state.ids,
+        state.spans,
         before_seq=1 << 62,
         since=state.seen_at or horizon,
         passive_names=sorted(registry.passive_names),

@@ -39,7 +39,7 @@ def _end_waits(connection: Connection, book: RuleBook, timers: list[TimerRow]) -
         rule, state = book.current.rules.get(timer.rule_id), people.get(timer.profile_id)
         if rule is None or state is None:
             continue
-        silence = describe_wait(connection, rule, timer, state.ids, state.user_id, came_back=False)
+        silence = describe_wait(connection, rule, timer, state.spans, state.user_id, came_back=False)
         event = derive_event(silence) if silence is not None else None
         if event is not None:
             events.append(encode_row(event))

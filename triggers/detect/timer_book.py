@@ -101,11 +101,6 @@ def make_timer(rule: ActiveRule, profile_id: UUID, lane: int, event: LoggedEvent
     )
 
 
-def keys_fit(ending: str, waiting: str) -> bool:
-    """Whether an event ends a wait: one without a key ends all, and a wait without a key is ended by any."""
-    return not ending or not waiting or ending == waiting
-
-
 def read_key(rule: ActiveRule, properties: dict[str, Any]) -> str:
     """Return what a wait is for, as text; '' where the rule has no key or the event no such property."""
     trigger = rule.definition.trigger

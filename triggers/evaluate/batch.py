@@ -10,11 +10,12 @@ from uuid import UUID
 
 import msgspec
 
-from tracking.event import DERIVED, LIVE, RESPONSE, NewEvent
+from tracking.event import ADOPTED, DERIVED, FOLLOW, LINKED, LIVE, RESPONSE, UNLINKED, NewEvent
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection, encode_row, write_within
 from tracking.profiles import (
     ProfileState,
+    Spans,
     apply_event,
     is_activity,
     load_profiles,
@@ -22,16 +23,19 @@ from tracking.profiles import (
     save_profiles,
     start_profile,
 )
+from tracking.queries import find_events
 from tracking.registry import Registry
 from triggers.deliver.plan import NewDelivery, plan_delivery, save_deliveries
-from triggers.detect.timer_book import TimerBook, keys_fit, make_timer, read_key
+from triggers.detect.timer_book import TimerBook, make_timer, read_key
 from triggers.evaluate.effects import NewActivation, compute_activation_id, save_activations
 from triggers.evaluate.history import Question, load_history
+from triggers.evaluate.linking import TRAVELLING, adopt, answer_link, ask_for_links, forward, release
 from triggers.evaluate.reentry import ReentryBook
 from triggers.evaluate.returns import close_silences, close_timer
 from triggers.rulebook import ActiveRule, RuleBook, RuleIndex
 from triggers.rules.explain import explain_rule
 from triggers.rules.facts import Facts, HistoryNeed
+from triggers.rules.wait_key import keys_fit
 
 STARTING = (LIVE, DERIVED, RESPONSE)
 DEFAULT_LATENESS = timedelta(hours=24)
@@ -42,7 +46,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     rule: ActiveRule
     event: LoggedEvent
-    profile_ids: tuple[UUID, ...]
+    person: Spans
     profile_id: UUID
     traits: dict[str, Any]
     verdict: bool | None
@@ -70,6 +74,7 @@ class Batch:
         self.registry = registry
         self.profiles = load_profiles(connection, lane, sorted({event.profile_id for event in events}))
         self.timers = self._load_timers()
+        self.followed = self._load_followed()
         self.candidates: list[Candidate] = []
         self.derived: list[NewEvent] = []
 
@@ -93,22 +98,44 @@ class Batch:
     def _load_timers(self) -> TimerBook:
         """Most batches touch no timer: then none is read."""
         index = self.book.current
-        people = {
-            event.profile_id for event in self.events if event.name in index.by_armed or event.name in index.by_ended
-        }
+        names = index.by_armed.keys() | index.by_ended.keys() | TRAVELLING
+        people = {event.profile_id for event in self.events if event.name in names}
         return TimerBook.load(self.connection, self.lane, sorted(people)) if people else TimerBook()
 
+    def _load_followed(self) -> dict[UUID, LoggedEvent]:
+        """Read what the pointers of this batch point to: events of other lanes that are decided here."""
+        ids = [UUID(event.properties["event"]) for event in self.events if event.name == FOLLOW]
+        return find_events(self.connection, ids) if ids else {}
+
     def _decide_event(self, event: LoggedEvent) -> None:
-        index = self.book.at(event.seq)
         state = self.profiles.get(event.profile_id)
         if state is None:
             state = self.profiles[event.profile_id] = start_profile(event)
+        if event.name == LINKED:
+            self.derived += answer_link(event, state, self.timers)
+        elif state.linked_to is not None:
+            self.derived.append(forward(event, state))
+        elif event.name == ADOPTED:
+            adopt(event, state, self.timers)
+        elif event.name == UNLINKED:
+            release(event, state)
+        elif event.name == FOLLOW:
+            original = self.followed.get(UUID(event.properties["event"]))
+            if original is not None:
+                own = msgspec.structs.replace(original, profile_id=state.id, lane=self.lane)
+                self._decide_own(own, event.seq, state)
+        else:
+            self.derived += ask_for_links(event, state)
+            self._decide_own(event, event.seq, state)
+
+    def _decide_own(self, event: LoggedEvent, seq: int, state: ProfileState) -> None:
+        """Decide what the person did. `seq` is its place in this lane, the event's own is its place in the log."""
+        index = self.book.at(event.seq)
         if event.origin == LIVE:
             self._close_by_return(event, state, index)
-        apply_event(state, event, self.registry, self.book.current.step)
-        is_late = self._is_late(event)
+        apply_event(state, event, seq, self.registry, self.book.current.step)
         self._clear_timers(event, state, index)
-        if event.origin not in STARTING or is_late:
+        if event.origin not in STARTING or self._is_late(event):
             return
         self._arm_timers(event, state, index)
         self._match(event, state, index)
@@ -153,7 +180,7 @@ class Batch:
             candidate = Candidate(
                 rule=rule,
                 event=event,
-                profile_ids=tuple(state.ids),
+                person=state.spans,
                 profile_id=state.id,
                 traits=state.traits,
                 verdict=verdict,
@@ -176,7 +203,7 @@ class Batch:
 
     def _ask(self, candidate: Candidate, need: HistoryNeed) -> Question:
         return Question(
-            profile_ids=candidate.profile_ids,
+            person=candidate.person,
             need=need,
             seq=candidate.event.seq,
             now=candidate.event.occurred_at,

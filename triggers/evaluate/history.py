@@ -1,6 +1,6 @@
 """What a rule must know of a person's past, loaded for a whole batch at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -9,6 +9,7 @@ import msgspec
 from engagement.lib.ids import compute_boundary
 from engagement.lib.records import pack_rows
 from tracking.log.write import Connection
+from tracking.profiles import Spans
 from triggers.rules.facts import HistoryNeed
 
 _DAY = timedelta(days=1)
@@ -17,7 +18,7 @@ _DAY = timedelta(days=1)
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """How often did a person do something before an event? `slack` widens the range of ids for derived events."""
 
-    profile_ids: tuple[UUID, ...]
+    person: Spans
     need: HistoryNeed
     seq: int
     now: datetime
@@ -27,10 +28,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 # The id's clock lies within a day of occurred_at, so the range on the id is a day wider than the window.
 _COUNT = """
 select q.n, (select count(*) from event e
-              where e.profile_id = any(q.profile_ids) and e.id >= q.lower and e.name = q.name and e.seq < q.seq
+               join unnest(q.profiles, q.froms, q.untils) as span (profile, since_seq, until_seq)
+                 on e.profile_id = span.profile and e.seq > span.since_seq and e.seq <= span.until_seq
+              where e.id >= q.lower and e.name = q.name and e.seq < q.seq
                 and e.occurred_at <= q.now and (q.since is null or e.occurred_at > q.since))
-  from jsonb_to_recordset(%s) as q (n integer, profile_ids uuid[], lower uuid, name text, seq bigint,
-       now timestamptz, since timestamptz)
+  from jsonb_to_recordset(%s) as q (n integer, profiles uuid[], froms bigint[],
+       untils bigint[], lower uuid, name text, seq bigint, now timestamptz, since timestamptz)
 """
 
 
@@ -49,14 +52,12 @@ def _describe(number: int, question: Question) -> dict[str, object]:
     lower = compute_boundary(since - _DAY - question.slack) if since is not None else UUID(int=0)
     return {
         "n": number,
-        "profile_ids": _array(question.profile_ids),
+        "profiles": [span[0] for span in question.person],
+        "froms": [span[1] for span in question.person],
+        "untils": [span[2] for span in question.person],
         "lower": lower,
         "name": question.need.event,
         "seq": question.seq,
         "now": question.now,
         "since": since,
     }
-
-
-def _array(ids: Iterable[UUID]) -> list[str]:
-    return [str(identifier) for identifier in ids]

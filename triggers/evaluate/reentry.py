@@ -28,7 +28,7 @@ class ReentryBook:
         limited = [one for one in candidates if not isinstance(one.rule.definition.reentry, Always)]
         if not limited:
             return cls(())
-        people = sorted({profile_id for one in limited for profile_id in one.profile_ids})
+        people = sorted({profile_id for one in limited for profile_id, _, _ in one.person})
         return cls(load_previous(connection, people, sorted({one.rule.rule_id for one in limited})))
 
     def admit(self, candidate: "Candidate") -> bool:
@@ -38,7 +38,7 @@ class ReentryBook:
             return True
         rule_id = candidate.rule.rule_id
         previous = [
-            moment for profile_id in candidate.profile_ids for moment in self._moments.get((rule_id, profile_id), ())
+            moment for profile_id, _, _ in candidate.person for moment in self._moments.get((rule_id, profile_id), ())
         ]
         if not check_reentry(reentry, previous, candidate.event.occurred_at).is_allowed:
             return False

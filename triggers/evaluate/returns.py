@@ -25,7 +25,7 @@ def close_silences(
         return []
     last = state.last_activity or find_last_activity(
         connection,
-        state.ids,
+        state.spans,
         before_seq=event.seq,
         since=state.seen_at,
         passive_names=sorted(registry.passive_names),
@@ -45,7 +45,7 @@ def close_timer(
     connection: Connection, event: LoggedEvent, state: ProfileState, rule: ActiveRule, timer: TimerRow
 ) -> list[NewEvent]:
     """Return the event of a wait that was over when `event` arrived, marked *came back*."""
-    silence = describe_wait(connection, rule, timer, state.ids, state.user_id, before_seq=event.seq, came_back=True)
+    silence = describe_wait(connection, rule, timer, state.spans, state.user_id, before_seq=event.seq, came_back=True)
     return _derive_all([silence] if silence is not None else [])
 
 

@@ -22,7 +22,11 @@ class Reason(StrEnum):
     RULE_ARCHIVED = "rule_archived"
     ENDED = "ended"
     CAME_BACK = "came_back"
+    DOUBLE = "double_after_merge"
     EXPIRED = "expired"
+    MISSING_VARIABLE = "missing_variable"
+    TEMPLATE_ERROR = "template_error"
+    TEMPLATE_MISSING = "template_missing"
     ADDRESS_MISSING = "address_missing"
     ADDRESS_INVALID = "address_invalid"
     SENDING_STOPPED = "sending_stopped"
@@ -36,7 +40,11 @@ SENTENCES: dict[Reason, str] = {
     Reason.SUPPRESSED: "This address must not be written to.",
     Reason.RULE_ARCHIVED: "The rule was archived.",
     Reason.ENDED: "The person did what the rule was waiting for.",
-    Reason.CAME_BACK: "The person came back before the silence was noticed.",
+    Reason.CAME_BACK: "The person came back before it could be sent.",
+    Reason.DOUBLE: "The same rule had already matched this person under another id.",
+    Reason.MISSING_VARIABLE: "The message needs a value that the person or the event does not have.",
+    Reason.TEMPLATE_ERROR: "The template could not be filled in.",
+    Reason.TEMPLATE_MISSING: "The rule's template has no words.",
     Reason.EXPIRED: "Too much time has passed since the event for the message to make sense.",
     Reason.ADDRESS_MISSING: "The person has no address for this channel.",
     Reason.ADDRESS_INVALID: "The person's address cannot be right.",

@@ -34,6 +34,7 @@ GATES: Final[tuple[Gate, ...]] = (
     _drop_if(lambda inputs: inputs.rule is RuleStanding.ARCHIVED, Reason.RULE_ARCHIVED),
     _drop_if(lambda inputs: inputs.is_ended, Reason.ENDED),
     _drop_if(lambda inputs: inputs.came_back and not inputs.send_if_came_back, Reason.CAME_BACK),
+    _drop_if(lambda inputs: inputs.is_double, Reason.DOUBLE),
     _drop_if(is_expired, Reason.EXPIRED),
     _drop_if(lambda inputs: inputs.address is AddressStanding.MISSING, Reason.ADDRESS_MISSING),
     _drop_if(lambda inputs: inputs.address is AddressStanding.INVALID, Reason.ADDRESS_INVALID),

@@ -28,7 +28,8 @@ class SendingInputs:
 
     `now` is the database's clock; `occurred_at` the activating event's moment; `stale_after` how long after it the
     message still makes sense. `is_ended`: an event that ends the wait has been seen since. `came_back`: the person
-    returned before the silence was noticed, and `send_if_came_back` is the rule's word on that.
+    returned since the silence, and `send_if_came_back` is the rule's word on that. `is_double`: the same rule has
+    matched another profile of the person before the two were known to be one.
     """
 
     now: datetime
@@ -40,5 +41,6 @@ class SendingInputs:
     is_suppressed: bool = False
     is_erased: bool = False
     is_ended: bool = False
+    is_double: bool = False
     came_back: bool = False
     send_if_came_back: bool = False

@@ -19,3 +19,8 @@ def read_wait_key(trigger: Abandonment, properties: Mapping[str, Any]) -> str:
     for step in parse_path(trigger.key):
         value = read_step(value, step) if isinstance(step, str) else None
     return read_text(value) or ""
+
+
+def keys_fit(ending: str, waiting: str) -> bool:
+    """Whether an event ends a wait: one without a key ends all, and a wait without a key is ended by any."""
+    return not ending or not waiting or ending == waiting

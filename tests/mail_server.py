@@ -1,0 +1,57 @@
+"""A real SMTP server that does what a test tells it: takes mails, refuses them, or breaks the connection."""
+
+import asyncio
+from email import message_from_bytes
+from email.message import Message
+from typing import Any
+
+from aiosmtpd.controller import Controller
+
+from engagement.local.supervisor import find_free_port
+
+
+class MailServer:
+    """Mails that were taken are in `mails`. `say` is the answer after the body, `refuse` to a recipient.
+
+    With `break_after_body` the connection is cut when the whole mail has arrived; with `break_before_body` when a
+    recipient is named.
+    """
+
+    def __init__(self) -> None:
+        self.mails: list[Message] = []
+        self.say = "250 taken"
+        self.refuse: str | None = None
+        self.break_after_body = False
+        self.break_before_body = False
+        self.port = find_free_port()
+        self._controller: Controller | None = None
+
+    def start(self) -> None:
+        """Listen."""
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller.start()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        if self._controller is not None:
+            self._controller.stop()
+        self._controller = None
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+        """Answer to a recipient."""
+        if self.break_before_body:
+            server.transport.abort()
+            await asyncio.sleep(0)
+        if self.refuse is not None:
+            return self.refuse
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        """Answer to a whole mail."""
+        if self.break_after_body:
+            server.transport.abort()
+            return "250 never heard"
+        if self.say.startswith("250"):
+            self.mails.append(message_from_bytes(envelope.content))
+        return self.say

@@ -1,0 +1,120 @@
+"""What is known of a message just before it would be handed over, read as late as possible."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from tracking.log.read import LoggedEvent
+from tracking.log.write import Connection
+from tracking.profiles import OPEN, ProfileState, load_person
+from tracking.queries import find_events, find_last_activity, find_named_events
+from tracking.registry import Registry
+from triggers.deliver.claim import Claimed
+from triggers.rules.definition import Abandonment, Always, EventTrigger, RuleDefinition
+from triggers.rules.parse import parse_definition
+from triggers.rules.wait_key import keys_fit, read_wait_key
+
+_LOCK_PERSON = "select from profile where id = %s for update"
+_STANDING = """
+select clock_timestamp(), r.state, exists (select from triggers_sendingswitch where is_stopped),
+       v.definition, exists (select from delivery d where d.id = %(id)s and d.lane = %(lane)s and d.state = 'claimed'
+                              and d.claim_token = %(token)s and d.lease_until > clock_timestamp())
+  from triggers_rule r, activation a join triggers_ruleversion v on v.id = a.rule_version_id
+ where r.id = %(rule)s and a.id = %(activation)s
+"""
+_EARLIER = """
+select exists (select from activation a join activation own on own.id = %s
+                where a.rule_id = own.rule_id and a.profile_id = any(%s) and a.profile_id <> own.profile_id
+                  and a.event_seq < own.event_seq)
+"""
+_ALL = 1 << 62
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows that a hand-over is decided on, inside its transaction."""
+
+    now: datetime
+    rule_state: str
+    is_stopped: bool
+    is_held: bool
+    definition: RuleDefinition
+    person: ProfileState
+    event: LoggedEvent
+
+
+def load_standing(connection: Connection, claimed: Claimed) -> Standing | None:
+    """Lock the person, so that nothing else is handed over to them meanwhile, and read.
+
+    None when the rule, the person or the event is no longer there.
+    """
+    person = load_person(connection, claimed.profile_id)
+    if person is None:
+        return None
+    connection.execute(_LOCK_PERSON, (person.id,))
+    values = {
+        "id": claimed.id,
+        "lane": claimed.lane,
+        "token": claimed.token,
+        "rule": claimed.rule_id,
+        "activation": claimed.activation_id,
+    }
+    row = connection.execute(_STANDING, values).fetchone()
+    event = find_events(connection, [claimed.event_id]).get(claimed.event_id)
+    if row is None or event is None:
+        return None
+    return Standing(
+        now=row[0],
+        rule_state=row[1],
+        is_stopped=row[2],
+        is_held=row[4],
+        definition=parse_definition(msgspec.json.encode(row[3])),
+        person=person,
+        event=event,
+    )
+
+
+def is_ended(connection: Connection, standing: Standing) -> bool:
+    """Whether the log now holds the event that the wait was for: logged since, or that happened since."""
+    trigger = standing.definition.trigger
+    detector = _read_detector(standing.event)
+    if not isinstance(trigger, Abandonment) or detector is None:
+        return False
+    found = find_named_events(
+        connection,
+        standing.person.spans,
+        trigger.ended_by,
+        after_seq=int(detector["armed_seq"]),
+        since=datetime.fromisoformat(detector["armed_at"]),
+    )
+    return any(keys_fit(read_wait_key(trigger, event.properties), str(detector["key"])) for event in found)
+
+
+def came_back(connection: Connection, standing: Standing, registry: Registry) -> bool:
+    """Whether the person did anything since the silence: then nobody is to be called back."""
+    if isinstance(standing.definition.trigger, Abandonment | EventTrigger):
+        return bool(standing.event.context.get("came_back")) and standing.event.origin != 0
+    last = find_last_activity(
+        connection,
+        standing.person.spans,
+        before_seq=_ALL,
+        since=standing.event.received_at,
+        passive_names=sorted(registry.passive_names),
+        passive_sources=registry.passive_source_ids,
+    )
+    return last is not None or bool(standing.event.context.get("came_back"))
+
+
+def is_double(connection: Connection, standing: Standing, activation_id: UUID) -> bool:
+    """Whether the rule, which does not match every time, matched another of the person's profiles before."""
+    ids = [profile_id for profile_id, _, until in standing.person.spans if until == OPEN]
+    if isinstance(standing.definition.reentry, Always) or len(ids) < 2:
+        return False
+    row = connection.execute(_EARLIER, (activation_id, ids)).fetchone()
+    return bool(row and row[0])
+
+
+def _read_detector(event: LoggedEvent) -> dict[str, Any] | None:
+    detector = event.context.get("detector")
+    return detector if isinstance(detector, dict) else None

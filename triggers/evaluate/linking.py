@@ -1,0 +1,147 @@
+"""One person, several profiles: an anonymous one joins the first known one it is seen with.
+
+What one lane has to tell another travels as an event in the other lane, with a computed id:
+
+- `$linked` asks the joining profile's lane. The first to ask wins; a second one ends the anonymous period there.
+- `$adopted` hands its waits, traits and place in the log over to the known profile's lane, once.
+- `$follow` points to each further event of the joined profile, which is decided in the known profile's lane under its
+  own id.
+- `$unlinked` tells the known profile's lane up to where the joined one was theirs.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from engagement.lib.ids import compute_lane, compute_timed_id, read_moment
+from tracking.event import (
+    ADOPTED,
+    ALIAS,
+    FOLLOW,
+    LINKED,
+    SYSTEM,
+    UNLINKED,
+    NewEvent,
+    compute_anonymous_profile_id,
+    compute_user_profile_id,
+)
+from tracking.log.read import LoggedEvent
+from tracking.profiles import OPEN, ProfileState
+from triggers.detect.timer_book import TimerBook, TimerRow
+
+TRAVELLING = frozenset({LINKED, ADOPTED, FOLLOW, UNLINKED})
+
+
+def ask_for_links(event: LoggedEvent, state: ProfileState) -> list[NewEvent]:
+    """Return the requests to join that an event of a known person gives rise to; each profile is asked once."""
+    if state.user_id is None or event.source_id is None:
+        return []
+    wanted: list[tuple[UUID, bool]] = []
+    if event.anonymous_id is not None:
+        wanted.append((compute_anonymous_profile_id(event.source_id, event.anonymous_id), False))
+    if event.name == ALIAS:
+        previous = str(event.properties.get("previous_id"))
+        wanted.append((compute_anonymous_profile_id(event.source_id, previous), False))
+        if not event.context.get("$public"):
+            wanted.append((compute_user_profile_id(previous), True))
+    return [_ask(event, state, profile_id, known) for profile_id, known in wanted if _is_new(state, profile_id)]
+
+
+def _is_new(state: ProfileState, profile_id: UUID) -> bool:
+    return profile_id != state.id and profile_id.hex not in state.asked and profile_id.hex not in state.joined
+
+
+def _ask(event: LoggedEvent, state: ProfileState, profile_id: UUID, known: bool) -> NewEvent:
+    state.asked = [*state.asked, profile_id.hex]
+    state.is_changed = True
+    properties = {"profile": str(state.id), "user_id": state.user_id, "known": known}
+    return _tell(event, LINKED, profile_id, properties, state.id.hex)
+
+
+def answer_link(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> list[NewEvent]:
+    """Decide a `$linked` in the lane of the profile that is asked to join."""
+    target = UUID(event.properties["profile"])
+    is_known = state.user_id is not None
+    if is_known and (not event.properties.get("known") or state.applied_seq == 0):
+        return []
+    if state.linked_to == target:
+        return []
+    if state.linked_to is not None:
+        return _end_period(event, state)
+    state.linked_to = target
+    state.is_changed = True
+    moved = timers.all_of(state.id)
+    for timer in moved:
+        timers.clear(timer)
+    properties = {
+        "profile": str(state.id),
+        "joined": state.joined | {state.id.hex: state.joined.get(state.id.hex, [0, OPEN])},
+        "traits": state.traits,
+        "seen_at": state.seen_at,
+        "timers": [msgspec.to_builtins(timer) for timer in moved],
+    }
+    return [_tell(event, ADOPTED, target, properties, state.id.hex)]
+
+
+def _end_period(event: LoggedEvent, state: ProfileState) -> list[NewEvent]:
+    """Somebody else signs in on the same device: what follows is nobody's, and two known people never merge."""
+    former = state.linked_to
+    state.linked_to = None
+    state.joined = {state.id.hex: [event.seq, OPEN]}
+    state.is_changed = True
+    properties = {"profile": str(state.id), "until_seq": event.seq}
+    return [] if former is None else [_tell(event, UNLINKED, former, properties, state.id.hex)]
+
+
+def adopt(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> None:
+    """Take over what a joined profile hands over. Of two waits for the same thing the later one counts."""
+    given = event.properties
+    state.joined = given["joined"] | state.joined
+    state.traits = given["traits"] | state.traits
+    seen_at = msgspec.convert(given["seen_at"], datetime | None)
+    if seen_at is not None and (state.seen_at is None or state.seen_at < seen_at):
+        state.seen_at = seen_at
+    state.is_changed = True
+    own = {(timer.rule_id, timer.key): timer for timer in timers.all_of(state.id)}
+    for raw in given["timers"]:
+        timer = msgspec.structs.replace(msgspec.convert(raw, TimerRow), profile_id=state.id, lane=state.lane)
+        known = own.get((timer.rule_id, timer.key))
+        if known is None or known.due_at < timer.due_at:
+            timers.arm(timer)
+
+
+def release(event: LoggedEvent, state: ProfileState) -> None:
+    """Note up to where a joined profile was this person's."""
+    hexadecimal = UUID(event.properties["profile"]).hex
+    span = state.joined.get(hexadecimal)
+    if span is not None:
+        state.joined = state.joined | {hexadecimal: [span[0], event.properties["until_seq"]]}
+        state.is_changed = True
+
+
+def forward(event: LoggedEvent, state: ProfileState) -> NewEvent:
+    """Return what sends an event of a joined profile on to the known one's lane."""
+    if state.linked_to is None:
+        raise ValueError("only a linked profile forwards")
+    if event.name in TRAVELLING:
+        return _tell(event, event.name, state.linked_to, event.properties, state.id.hex)
+    properties = {"event": str(event.id), "lane": event.lane}
+    return _tell(event, FOLLOW, state.linked_to, properties, event.id.hex)
+
+
+def _tell(cause: LoggedEvent, name: str, profile_id: UUID, properties: dict[str, Any], *particulars: str) -> NewEvent:
+    return NewEvent(
+        id=compute_timed_id(read_moment(cause.id), name, cause.id.hex, profile_id.hex, *particulars),
+        lane=compute_lane(profile_id),
+        profile_id=profile_id,
+        name=name,
+        properties=properties,
+        context={},
+        source_id=cause.source_id,
+        origin=SYSTEM,
+        user_id=None,
+        anonymous_id=cause.anonymous_id if name == LINKED else None,
+        occurred_at=cause.occurred_at,
+    )

@@ -1,0 +1,28 @@
+"""What a template may speak of: the person, the event that started it, and its source."""
+
+from datetime import datetime
+from typing import Any
+
+from triggers.render.dates import ZONE, find_zone
+
+
+def build_variables(
+    *,
+    user_id: str | None,
+    traits: dict[str, Any],
+    event_name: str,
+    occurred_at: datetime,
+    properties: dict[str, Any],
+    source_name: str,
+    time_zone: str,
+) -> dict[str, Any]:
+    """Return the variables of a message. `time_zone` is the installation's, used where the person's is not known."""
+    own_zone = traits.get("timezone")
+    zone = own_zone if isinstance(own_zone, str) and str(find_zone(own_zone)) == own_zone else time_zone
+    event = {"name": event_name, "occurred_at": occurred_at.isoformat(), "properties": properties}
+    return {
+        "user": {"id": user_id} | traits,
+        "event": event | {name: value for name, value in properties.items() if name not in event},
+        "source": {"name": source_name},
+        ZONE: zone,
+    }
