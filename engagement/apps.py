@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
 
@@ -16,7 +16,8 @@ class EngagementConfig(AppConfig):
         """Register Celery's application and the checks; make the schedules once their tables stand."""
         from engagement import celery, checks  # noqa: F401
 
-        post_migrate.connect(_ensure_schedules, sender=self)
+        # The signal is sent for applications with models only, which this one is not.
+        post_migrate.connect(_ensure_schedules, sender=apps.get_app_config("django_celery_beat"))
 
 
 def _ensure_schedules(using: str, **_: Any) -> None:
