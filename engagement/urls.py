@@ -7,9 +7,12 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from engagement.health import healthz, readyz
+from triggers.api.read import ActivationsView, DeliveriesView
 
 urlpatterns = [
     path("", include("tracking.api.urls")),
+    path("v1/activations", ActivationsView.as_view()),
+    path("v1/deliveries", DeliveriesView.as_view()),
     path("healthz", healthz),
     path("readyz", readyz),
     path("admin/", admin.site.urls),

@@ -4,20 +4,25 @@ DRF's parsers, serializers and content negotiation cost more than the whole of t
 it came.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.views import APIView
 
+from tracking.api.read import LIST_EVENTS, ReadView, list_events
+from tracking.api.schemas import CART, TAKEN, AliasIn, BatchIn, EventIn, IdentifyIn, SnippetIn
 from tracking.door import answer_request
 from tracking.log.appenders import get_appender
 from tracking.registry import get_registry
 from tracking.wire.request import WireError, WireRequest, WireResponse
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _HEADERS = {
     "HTTP_AUTHORIZATION": "authorization",
@@ -38,14 +43,74 @@ class IngestView(APIView):
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
         """Skip negotiation, versions and permissions: the door does what is needed."""
 
-    @extend_schema(exclude=True)
     def post(self, request: Any) -> HttpResponse:
-        """Append events."""
+        """Append what the body says."""
         return serve(request._request)
 
-    @extend_schema(exclude=True)
     def options(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         """Answer a browser's preflight."""
+        return serve(request._request)
+
+
+def _describe(operation: str, body: Any, summary: str) -> Callable[[Handler], Handler]:
+    describe: Callable[[Handler], Handler] = extend_schema(
+        operation_id=operation,
+        request={"application/json": body},
+        responses=TAKEN,
+        auth=["key"],
+        summary=summary,
+        tags=["Report"],
+        examples=[CART] if operation == "track_event" else None,
+    )
+    return describe
+
+
+class TrackEventView(IngestView):
+    """The simplest snippet there is."""
+
+    @_describe("track_event", SnippetIn, "Report one event; every other key is a property")
+    def post(self, request: Any) -> HttpResponse:
+        """Append one event. A page without an id gets a first-party cookie."""
+        return serve(request._request)
+
+
+class EventsView(IngestView):
+    """One event, or up to 1,000; with GET and the secret key, the source's log."""
+
+    @_describe("append_events", PolymorphicProxySerializer("Events", [EventIn, BatchIn], None), "Report events")
+    def post(self, request: Any) -> HttpResponse:
+        """Append events. Each has its own outcome; 202 only after the commit."""
+        return serve(request._request)
+
+    @LIST_EVENTS
+    def get(self, request: Any) -> Any:
+        """Return a page of the source's own log, newest last."""
+        return _Listing.as_view()(request._request)
+
+
+class _Listing(ReadView):
+    """The reading half of `/v1/events`, which authenticates in the usual way."""
+
+    def get(self, request: Any) -> Any:
+        """Return a page."""
+        return list_events(request, request.auth.id)
+
+
+class IdentifyView(IngestView):
+    """What is known of a person."""
+
+    @_describe("identify", IdentifyIn, "Say what is known of a person")
+    def post(self, request: Any) -> HttpResponse:
+        """Append traits of a person."""
+        return serve(request._request)
+
+
+class AliasView(IngestView):
+    """Two ids of one person."""
+
+    @_describe("alias", AliasIn, "Say that two ids are one person")
+    def post(self, request: Any) -> HttpResponse:
+        """Append a link between two ids."""
         return serve(request._request)
 
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import msgspec
 from inscriptis import get_text
+from inscriptis.model.config import ParserConfig
 from liquid.exceptions import LiquidError
 
 from triggers.render.sandbox import MissingVariable, Sandbox
 
 ROOTS = ("user", "event", "source")
+_WITH_LINKS = ParserConfig(display_links=True)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 _STRICT = {autoescape: Sandbox(autoescape=autoescape, is_strict=True) for autoescape in (True, False)}
 _LENIENT = {autoescape: Sandbox(autoescape=autoescape, is_strict=False) for autoescape in (True, False)}
@@ -109,5 +111,5 @@ def clean_header(value: str) -> str:
 
 
 def make_text(html: str) -> str:
-    """Return what an HTML part says, as text."""
-    return get_text(html).strip() if html.strip() else ""
+    """Return what an HTML part says, as text; a link as [words](address)."""
+    return get_text(html, _WITH_LINKS).strip() if html.strip() else ""

@@ -1,0 +1,114 @@
+"""Loading history: resumable, twice the same, firing nothing."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.cast import evaluate, make_rule, make_source, pass_time, scan
+from tracking.models import Event, Profile, Source
+from triggers.models import Activation
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def source(log: None) -> Source:
+    return make_source()
+
+
+def write_csv(folder: Path, rows: int = 5) -> Path:
+    path = folder / "history.csv"
+    moments = [(NOW - timedelta(days=30, minutes=n)).isoformat() for n in range(rows)]
+    lines = [f"ada,order,{moment},{n},blue" for n, moment in enumerate(moments)]
+    path.write_text("\n".join(["customer,kind,at,total,colour", *lines]) + "\n")
+    return path
+
+
+COLUMNS = ("--user-id-column=customer", "--event-column=kind", "--timestamp-column=at")
+
+
+def load(path: Path, *options: str) -> str:
+    output = StringIO()
+    call_command("import_events", str(path), "--source=Shop", *options, stdout=output)
+    return output.getvalue()
+
+
+def test_a_second_import_of_the_same_file_adds_nothing(source: Source, tmp_path: Path) -> None:
+    path = write_csv(tmp_path)
+
+    load(path, *COLUMNS)
+    load(path, *COLUMNS)
+
+    assert Event.objects.count() == 5
+    assert Event.objects.order_by("-occurred_at")[0].properties == {"total": "0", "colour": "blue"}
+
+
+def test_history_makes_profiles_and_fires_no_rule(source: Source, tmp_path: Path) -> None:
+    make_rule(trigger={"kind": "event", "event": "order"})
+    load(write_csv(tmp_path), *COLUMNS)
+
+    evaluate()
+
+    assert not Activation.objects.exists()
+    assert Profile.objects.get().seen_at is not None
+
+
+def test_who_was_silent_before_the_import_starts_nothing(source: Source, tmp_path: Path) -> None:
+    make_rule(trigger={"kind": "inactivity", "after": 86_400})
+    scan()
+    load(write_csv(tmp_path), *COLUMNS)
+
+    assert scan() == 0
+    pass_time(90_000)
+    assert scan() == 0
+
+
+def test_json_lines_carry_their_own_names(source: Source, tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    good = {
+        "event": "order",
+        "user_id": 7,
+        "timestamp": (NOW - timedelta(days=1)).timestamp(),
+        "properties": {"a": [1]},
+    }
+    path.write_text(json.dumps(good) + "\n{broken\n" + json.dumps({"event": "order", "user_id": "x"}) + "\n")
+
+    said = load(path)
+
+    assert "1 events imported, 2 rows refused" in said
+    event = Event.objects.get()
+    assert (event.user_id, event.properties) == ("7", {"a": [1]})
+    codes = [json.loads(line)["code"] for line in Path(f"{path}.refused.jsonl").read_text().splitlines()]
+    assert codes == ["invalid_json", "invalid_timestamp"]
+
+
+def test_an_import_is_continued_from_a_line(source: Source, tmp_path: Path) -> None:
+    path = write_csv(tmp_path)
+    load(path, *COLUMNS, "--start-line=4")
+    assert Event.objects.count() == 2
+
+    load(path, *COLUMNS)
+
+    assert Event.objects.count() == 5
+
+
+def test_a_time_without_a_zone_needs_one(source: Source, tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    moment = (NOW - timedelta(days=2)).replace(tzinfo=None).isoformat(timespec="seconds")
+    path.write_text(f"user_id,event,timestamp\nada,order,{moment}\n")
+
+    assert "1 rows refused" in load(path)
+    load(path, "--time-zone=Asia/Tokyo")
+
+    assert Event.objects.get().occurred_at == datetime.fromisoformat(moment + "+09:00")
+
+
+def test_an_unknown_source_or_file_is_said_in_a_sentence(source: Source, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="There is no file"):
+        load(tmp_path / "nothing.csv")
+    with pytest.raises(CommandError, match="There is no source"):
+        call_command("import_events", "x.csv", "--source=Nowhere")

@@ -1,0 +1,23 @@
+"""Errors of the read-back API, in the same form as the door's: code, field, message."""
+
+from typing import Any
+
+from rest_framework.exceptions import APIException, ErrorDetail, NotFound, ValidationError
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+
+def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Return `{"code", "field", "message"}`; None leaves a surprise to Django."""
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    if isinstance(error, ValidationError) and isinstance(error.detail, dict):
+        field, details = next(iter(error.detail.items()))
+        detail = details[0] if isinstance(details, list) else details
+        response.data = {"code": getattr(detail, "code", "invalid"), "field": field, "message": str(detail)}
+        return response
+    detail = error.detail if isinstance(error, APIException) else ErrorDetail("Not found.", "not_found")
+    code = getattr(detail, "code", "not_found" if isinstance(error, NotFound) else "error")
+    response.data = {"code": code, "field": None, "message": str(detail)}
+    return response

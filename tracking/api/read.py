@@ -1,0 +1,112 @@
+"""Reading back what was reported, with the source's secret key."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tracking.api.auth import HasSource, SecretKey
+from tracking.api.errors import answer_error
+from tracking.api.paging import make_page, read_cursor, read_limit
+from tracking.api.schemas import PAGING, REFUSED, ErrorOut, EventPage, ProfileOut
+from tracking.event import SYSTEM, compute_user_profile_id
+from tracking.models import Event, Profile
+from tracking.profiles import OPEN
+
+
+class ReadView(APIView):
+    """A view for servers: secret key, keyset pages, errors as code, field, message."""
+
+    authentication_classes = (SecretKey,)
+    permission_classes = (HasSource,)
+
+    def get_exception_handler(self) -> Any:
+        """Answer errors in the API's own form."""
+        return answer_error
+
+
+class ProfileView(ReadView):
+    """A person by the id that the app knows."""
+
+    @extend_schema(operation_id="read_profile", responses={200: ProfileOut, 404: ErrorOut, **REFUSED}, tags=["Read"])
+    def get(self, request: Request, user_id: str) -> Response:
+        """Return what is known of a person."""
+        profile = find_profile(user_id)
+        body = {"user_id": user_id, "traits": profile.traits, "seen_at": profile.seen_at}
+        return Response(body | {"created_at": profile.created_at})
+
+
+class ProfileEventsView(ReadView):
+    """Everything that a person did, under all of their ids."""
+
+    @extend_schema(
+        operation_id="list_profile_events",
+        parameters=PAGING,
+        responses={200: EventPage, 404: ErrorOut, **REFUSED},
+        tags=["Read"],
+    )
+    def get(self, request: Request, user_id: str) -> Response:
+        """Return a page of the person's events, newest last."""
+        profile = find_profile(user_id)
+        spans = {profile.pk.hex: [0, OPEN]} | profile.joined
+        limit = read_limit(request)
+        ids = [UUID(hexadecimal) for hexadecimal in spans]
+        rows = Event.objects.filter(profile_id__in=ids, id__gt=read_cursor(request)).exclude(origin=SYSTEM)
+        own = [row for row in rows.order_by("id")[: limit + 1] if _is_within(row, spans)]
+        return Response(make_page(request, own, limit, describe_event))
+
+
+def list_events(request: Request, source_id: int) -> Response:
+    """Return a page of a source's own log, newest last."""
+    limit = read_limit(request)
+    rows = Event.objects.filter(source_id=source_id, id__gt=read_cursor(request)).exclude(origin=SYSTEM)
+    name, user_id = request.query_params.get("name"), request.query_params.get("user_id")
+    if name:
+        rows = rows.filter(name=name)
+    if user_id:
+        rows = rows.filter(profile_id=compute_user_profile_id(user_id))
+    return Response(make_page(request, list(rows.order_by("id")[: limit + 1]), limit, describe_event))
+
+
+LIST_EVENTS = extend_schema(
+    operation_id="list_events",
+    parameters=[
+        OpenApiParameter("name", str, description="Only events of this name."),
+        OpenApiParameter("user_id", str, description="Only events of this user."),
+        *PAGING,
+    ],
+    responses={200: EventPage, **REFUSED},
+    auth=["secretKey"],
+    tags=["Read"],
+)
+
+
+def find_profile(user_id: str) -> Profile:
+    """Return a known person's profile; raises NotFound."""
+    profile = Profile.objects.filter(pk=compute_user_profile_id(user_id)).first()
+    if profile is None:
+        raise NotFound("Nobody is known by this id.", code="not_found")
+    return profile
+
+
+def describe_event(event: Event) -> dict[str, Any]:
+    """Return an event as the API shows it."""
+    return {
+        "id": event.pk,
+        "message_id": event.message_id,
+        "event": event.name,
+        "user_id": event.user_id,
+        "anonymous_id": event.anonymous_id,
+        "occurred_at": event.occurred_at,
+        "received_at": event.received_at,
+        "properties": event.properties,
+    }
+
+
+def _is_within(event: Event, spans: dict[str, list[int]]) -> bool:
+    since, until = spans[event.profile_id.hex]
+    return since < event.seq <= until

@@ -1,0 +1,114 @@
+"""The shapes of the API's requests and answers, for its description. The door parses by msgspec, not by these."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from rest_framework import serializers
+
+
+class EventIn(serializers.Serializer[Any]):
+    """One thing that a person did. Without a message_id it is stored at least once."""
+
+    event = serializers.CharField(max_length=200)
+    user_id = serializers.CharField(max_length=255, required=False)
+    anonymous_id = serializers.CharField(max_length=255, required=False)
+    message_id = serializers.CharField(max_length=255, required=False, help_text="The same on every retry.")
+    timestamp = serializers.DateTimeField(required=False, help_text="ISO 8601 with a zone; else the moment of receipt.")
+    sent_at = serializers.DateTimeField(required=False, help_text="The client's clock at this attempt: corrects skew.")
+    properties = serializers.DictField(required=False)
+    context = serializers.DictField(required=False)  # type: ignore[assignment]
+
+
+class BatchIn(serializers.Serializer[Any]):
+    """Up to 1,000 events."""
+
+    events = EventIn(many=True)
+    sent_at = serializers.DateTimeField(required=False)
+
+
+class SnippetIn(serializers.Serializer[Any]):
+    """Every key but the event's own is a property."""
+
+    event = serializers.CharField(max_length=200)
+    user_id = serializers.CharField(max_length=255, required=False)
+    anonymous_id = serializers.CharField(max_length=255, required=False)
+    message_id = serializers.CharField(max_length=255, required=False)
+    timestamp = serializers.DateTimeField(required=False)
+
+
+class IdentifyIn(serializers.Serializer[Any]):
+    """What is known of a person."""
+
+    user_id = serializers.CharField(max_length=255)
+    anonymous_id = serializers.CharField(max_length=255, required=False)
+    traits = serializers.DictField(required=False)
+
+
+class AliasIn(serializers.Serializer[Any]):
+    """Two ids of one person."""
+
+    previous_id = serializers.CharField(max_length=255)
+    user_id = serializers.CharField(max_length=255)
+
+
+class ReceiptOut(serializers.Serializer[Any]):
+    """What became of one item."""
+
+    index = serializers.IntegerField()
+    id = serializers.UUIDField(allow_null=True)
+    outcome = serializers.ChoiceField(["accepted", "rejected"])
+    code = serializers.CharField(allow_null=True)
+    field = serializers.CharField(allow_null=True)
+    message = serializers.CharField(allow_null=True)
+
+
+class ReceiptsOut(serializers.Serializer[Any]):
+    """One receipt for each item, in order."""
+
+    results = ReceiptOut(many=True)
+
+
+class ErrorOut(serializers.Serializer[Any]):
+    """Why the whole request was refused."""
+
+    code = serializers.CharField()
+    field = serializers.CharField(allow_null=True)
+    message = serializers.CharField()
+
+
+class EventOut(serializers.Serializer[Any]):
+    """An event of the log."""
+
+    id = serializers.UUIDField()
+    message_id = serializers.CharField(allow_null=True)
+    event = serializers.CharField()
+    user_id = serializers.CharField(allow_null=True)
+    anonymous_id = serializers.CharField(allow_null=True)
+    occurred_at = serializers.DateTimeField()
+    received_at = serializers.DateTimeField()
+    properties = serializers.DictField()
+
+
+class EventPage(serializers.Serializer[Any]):
+    """A page of events, newest last."""
+
+    results = EventOut(many=True)
+    next = serializers.URLField(allow_null=True)
+
+
+class ProfileOut(serializers.Serializer[Any]):
+    """A person."""
+
+    user_id = serializers.CharField()
+    traits = serializers.DictField()
+    seen_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+PAGING = [
+    OpenApiParameter("limit", int, description="Rows a page, 1 to 1,000; 100 by default."),
+    OpenApiParameter("cursor", str, description="From `next`."),
+]
+CART = OpenApiExample("A cart", {"event": "add_to_cart", "product_id": "12345", "user_id": "ada"}, request_only=True)
+TAKEN = {202: ReceiptsOut, 400: ErrorOut, 401: ErrorOut, 403: ErrorOut, 413: ErrorOut, 503: ErrorOut}
+REFUSED = {401: ErrorOut, 400: ErrorOut}

@@ -1,0 +1,107 @@
+"""Reading a file of history, row by row. Pure but for the file."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, tzinfo
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tracking.event import Item, Rejection
+
+FIELDS = ("event", "user_id", "anonymous_id", "message_id", "timestamp")
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A row as it came: its line (from 1, the header not counted), its text for the id, and its columns."""
+
+    line: int
+    raw: bytes
+    columns: dict[str, Any]
+
+
+class ColumnMap(msgspec.Struct, frozen=True, kw_only=True):
+    """Which column holds what. Columns that are not named become properties; a naive time is read in `zone`."""
+
+    columns: Mapping[str, str]
+    zone: tzinfo | None
+    constant_event: str | None = None
+
+
+def read_rows(path: Path, start: int = 1) -> Iterator[Row | Rejection]:
+    """Yield the rows of a CSV (with a header) or JSON Lines file from a line on."""
+    reader = _read_csv(path) if path.suffix.lower() == ".csv" else _read_json_lines(path)
+    for line, row in enumerate(reader, 1):
+        if line < start:
+            continue
+        if isinstance(row, str):
+            yield Rejection(index=line, code="invalid_json", message=row)
+        else:
+            yield Row(line, *row)
+
+
+def make_item(row: Row, mapping: ColumnMap) -> Item | Rejection:
+    """Return the item that a row tells of.
+
+    Without a message id one is computed from the row's text and line, so that importing a file again adds nothing.
+    """
+    taken = {field: row.columns.get(column) for field, column in mapping.columns.items()}
+    used = set(mapping.columns.values())
+    properties = {name: value for name, value in row.columns.items() if name not in used and value not in ("", None)}
+    nested = properties.pop("properties", None)
+    if isinstance(nested, dict):
+        properties = nested | properties
+    moment = _read_moment(taken.get("timestamp"), mapping.zone)
+    if moment is None:
+        message = f"No time with a zone: {taken.get('timestamp')!r}. Name the zone with --time-zone."
+        return Rejection(index=row.line, code="invalid_timestamp", field="timestamp", message=message)
+    digest = blake2b(row.raw, digest_size=12).hexdigest()
+    return Item(
+        index=row.line,
+        name=str(taken.get("event") or mapping.constant_event or ""),
+        user_id=_text(taken.get("user_id")),
+        anonymous_id=_text(taken.get("anonymous_id")),
+        message_id=_text(taken.get("message_id")) or f"import-{digest}-{row.line}",
+        timestamp=moment,
+        properties=properties,
+    )
+
+
+def _read_csv(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        for columns in csv.DictReader(file):
+            extra = columns.pop(None, None)
+            known: dict[str, Any] = {name: value for name, value in columns.items() if value is not None}
+            if extra:
+                known["extra_columns"] = extra
+            yield repr(known).encode(), known
+
+
+def _read_json_lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any]] | str]:
+    decoder = msgspec.json.Decoder(dict[str, Any])
+    with path.open("rb") as file:
+        for line in file:
+            if not line.strip():
+                continue
+            try:
+                yield line.strip(), decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                yield f"The line is no JSON object: {error}."
+
+
+def _read_moment(value: Any, zone: tzinfo | None) -> datetime | None:
+    try:
+        if isinstance(value, int | float):
+            return datetime.fromtimestamp(value if value < 1e11 else value / 1000, tz=zone or UTC)
+        moment = datetime.fromisoformat(str(value).strip())
+    except (ValueError, OverflowError, OSError):
+        return None
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=zone) if zone is not None else None
+    return moment
+
+
+def _text(value: Any) -> str | None:
+    return None if value in (None, "") else str(value)
