@@ -1,0 +1,104 @@
+"""Loading the demo: once. What somebody changed, paused or deleted since then stays as they left it."""
+
+import json
+import re
+
+import msgspec
+from django.conf import settings
+from django.db import transaction
+
+from engagement.demo.demo_rules import DEMO_RULES
+from engagement.demo.first_curl import compose_first_curl
+from engagement.demo.origins import SOURCE_NAME, find_demo_source, list_origins
+from engagement.demo.words import DEMO_CART, DEMO_SESSION, DEMO_WELCOME, RECIPE_WORDS, Words, compose_html
+from engagement.local.state import write_private
+from tracking.models import AllowedOrigin, Source
+from tracking.registry import forget_registry
+from tracking.sources import create_source
+from triggers.lifecycle import activate_rule
+from triggers.models import Rule, Template, TemplateVersion
+from triggers.rules.definition import RuleDefinition
+from triggers.rules.parse import dump_definition
+from triggers.rules.recipes import RECIPES
+from triggers.template_versions import save_template
+
+_SHOP_LINK = re.compile(r'https?://[^"/]+/demo/')
+
+
+def load_demo() -> list[str]:
+    """Make what is lacking and return a line for each change; nothing to do gives no line."""
+    with transaction.atomic():
+        changes = _load_content() if _find_source() is None else []
+        changes += _allow_origins() + _move_links()
+    if changes:
+        forget_registry()
+    return changes + _write_first_curl()
+
+
+def _find_source() -> Source | None:
+    return Source.objects.filter(name=SOURCE_NAME).first() or find_demo_source()
+
+
+def _load_content() -> list[str]:
+    create_source(SOURCE_NAME)
+    changes = [f"Source “{SOURCE_NAME}”"]
+    for rule in DEMO_RULES:
+        definition = rule.compose_definition(_ensure_template(rule.words).pk)
+        made = _make_rule(rule.name, rule.description, definition)
+        if made is not None:
+            activate_rule(made)
+            changes.append(f"Rule “{rule.name}”, active")
+    for recipe in RECIPES:
+        template = _ensure_template(RECIPE_WORDS[recipe.key])
+        definition = msgspec.structs.replace(recipe.definition, template=template.pk)
+        if _make_rule(recipe.name, recipe.description, definition) is not None:
+            changes.append(f"Rule “{recipe.name}”, a draft")
+    return changes
+
+
+def _make_rule(name: str, description: str, definition: RuleDefinition) -> Rule | None:
+    """Return a new rule, None where one of this name is there."""
+    stored = json.loads(dump_definition(definition))
+    rule, is_new = Rule.objects.get_or_create(name=name, defaults={"description": description, "definition": stored})
+    return rule if is_new else None
+
+
+def _ensure_template(words: Words) -> Template:
+    template, is_new = Template.objects.get_or_create(name=words.name)
+    if is_new:
+        save_template(template, subject=words.subject, html=compose_html(words, settings.PUBLIC_URL), text="")
+    return template
+
+
+def _allow_origins() -> list[str]:
+    """Let the pages of this installation report to the demo's source; an origin that another source has stays there."""
+    source = _find_source()
+    known = set(AllowedOrigin.objects.values_list("origin", flat=True))
+    lacking = [origin for origin in list_origins() if origin not in known]
+    AllowedOrigin.objects.bulk_create(AllowedOrigin(source=source, origin=origin) for origin in lacking)
+    return [f"Origin {origin}" for origin in lacking]
+
+
+def _move_links() -> list[str]:
+    """Follow the installation to another port: a demo mail whose shop link is out of date gets a new version."""
+    changes = []
+    link = f"{settings.PUBLIC_URL}/demo/"
+    for words in (DEMO_CART, DEMO_SESSION, DEMO_WELCOME):
+        newest = TemplateVersion.objects.filter(template__name=words.name).order_by("number").last()
+        if newest is None:
+            continue
+        html = _SHOP_LINK.sub(link, newest.html)
+        if html != newest.html:
+            save_template(
+                newest.template, subject=newest.subject, html=html, text=newest.text, on_missing=newest.on_missing
+            )
+            changes.append(f"Template “{words.name}”, with links to {link}")
+    return changes
+
+
+def _write_first_curl() -> list[str]:
+    path, line = settings.STATE_DIR / "first-curl", compose_first_curl(settings.PUBLIC_URL)
+    if not line or (path.exists() and path.read_text() == line):
+        return []
+    write_private(path, line)
+    return [f"The first curl line, in {path}"]
