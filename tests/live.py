@@ -99,18 +99,18 @@ class LivePlatform:
         shutil.rmtree(self.state, ignore_errors=True)
 
 
+def make_environment(**settings: str) -> dict[str, str]:
+    """Return the environment of somebody who has set nothing but `settings`."""
+    return {name: value for name, value in os.environ.items() if name not in _OWN} | settings
+
+
 def start_platform(state: Path | None = None, port: int | None = None, **settings: str) -> LivePlatform:
     """Start the platform and wait until it says that it is ready."""
     if state is None:
         state = Path(tempfile.mkdtemp(prefix="live-"))
         state.rmdir()
     port = port or find_free_port()
-    environment = {name: value for name, value in os.environ.items() if name not in _OWN}
-    environment |= {
-        "STATE_DIR": str(state),
-        "PORT": str(port),
-        "DJANGO_SETTINGS_MODULE": "engagement.settings",
-    } | settings
+    environment = make_environment(STATE_DIR=str(state), PORT=str(port)) | settings
     process = subprocess.Popen(
         [sys.executable, "-m", "engagement.local"],
         cwd=PROJECT,

@@ -24,7 +24,7 @@ def start_child(
     *,
     log: Path,
     environment: Mapping[str, str],
-    last_signal: int = signal.SIGTERM,
+    last_signal: int = signal.SIGKILL,
     **options: Any,
 ) -> subprocess.Popen[bytes]:
     """Start a process that writes to `log`, in a session of its own: a terminal's Ctrl-C reaches only us."""
