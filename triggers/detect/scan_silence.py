@@ -31,6 +31,14 @@ _CATCH_UP = "update profile set seen_at = %s where id = %s and lane = %s and see
 _LAST_ID = UUID(int=(1 << 128) - 1)
 
 
+def find_quiet(
+    connection: Connection, since: datetime, until: datetime, limit: int, after: tuple[datetime, UUID] | None = None
+) -> list[ProfileState]:
+    """Return a page of the people last seen after `since` and up to `until`, those seen first first."""
+    rows = connection.execute(_QUIET, (until, *(after or (since, _LAST_ID)), limit)).fetchall()
+    return [make_state(row) for row in rows]
+
+
 def scan_silence(connection: Connection, book: RuleBook, registry: Registry) -> int:
     """Append the silences that became complete up to the horizon; return how many events were written."""
     book.refresh(connection)
@@ -51,9 +59,7 @@ def _scan_rule(connection: Connection, rule: ActiveRule, step: timedelta, horizo
             row = connection.execute(_WATERMARK, (rule.rule_id,)).fetchone()
             if row is None or row[0] >= until:
                 return written
-            after = after or (row[0], _LAST_ID)
-            rows = connection.execute(_QUIET, (until, *after, PAGE)).fetchall()
-            states = [make_state(row) for row in rows]
+            states = find_quiet(connection, row[0], until, PAGE, after)
             is_last = len(states) < PAGE
             if not is_last:
                 after = (states[-1].seen_at or until, states[-1].id)

@@ -1,5 +1,7 @@
 """The scan for waits that are over: a range read on `timer.due_at` up to the horizon."""
 
+from datetime import datetime
+
 from tracking.log.horizon import load_horizon
 from tracking.log.write import Connection, encode_row, write_within
 from tracking.profiles import load_people
@@ -16,6 +18,11 @@ select {TIMER_COLUMNS} from timer where due_at <= %s order by due_at limit %s fo
 """
 
 
+def find_due(connection: Connection, until: datetime, limit: int) -> list[TimerRow]:
+    """Return and lock the waits that are over, the oldest first."""
+    return [TimerRow(*row) for row in connection.execute(_DUE, (until, limit)).fetchall()]
+
+
 def scan_timers(connection: Connection, book: RuleBook) -> int:
     """Append the waits that ended up to the horizon without what they waited for; return how many were written."""
     book.refresh(connection)
@@ -23,7 +30,7 @@ def scan_timers(connection: Connection, book: RuleBook) -> int:
     written = 0
     while horizon is not None:
         with connection.transaction():
-            rows = [TimerRow(*row) for row in connection.execute(_DUE, (horizon, PAGE)).fetchall()]
+            rows = find_due(connection, horizon, PAGE)
             written += _end_waits(connection, book, rows)
         if len(rows) < PAGE:
             break
