@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from django.core.cache import cache
 
@@ -10,6 +11,10 @@ from tracking import discovery
 from tracking.log.appenders import close_appender
 from tracking.registry import forget_registry
 from triggers.worker import close_worker
+
+# The machine may be busy: how long an example takes says nothing about the code.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 
 @pytest.fixture

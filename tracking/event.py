@@ -4,7 +4,7 @@ The way of an item: a dialect parses it into an `Item`, `stamp_item` makes a `Ne
 appender writes it, the client reads a `Receipt`.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -120,7 +120,7 @@ def compute_event_id(
     moment: datetime, source_id: int, profile_id: UUID, message_id: str, timestamp: datetime | None
 ) -> UUID:
     """Return f(source, profile, message id, client timestamp), at `moment`."""
-    client_time = timestamp.timestamp().hex() if timestamp else ""
+    client_time = timestamp.astimezone(UTC).isoformat() if timestamp else ""
     return compute_timed_id(moment, "event", str(source_id), profile_id.hex, message_id, client_time)
 
 
@@ -188,5 +188,5 @@ def _choose_moment(item: Item, occurred_at: datetime | None, now: datetime) -> t
 
 
 def _compute_dedup_key(item: Item, source_id: int, profile_id: UUID) -> UUID:
-    client_time = item.timestamp.isoformat() if item.timestamp else ""
+    client_time = item.timestamp.astimezone(UTC).isoformat() if item.timestamp else ""
     return compute_id("dedup", str(source_id), profile_id.hex, item.message_id or "", client_time)

@@ -50,7 +50,5 @@ def compute_lane(profile_id: UUID) -> int:
 
 
 def _hash(cause: tuple[str, ...], size: int) -> int:
-    framed = b"".join(
-        len(part).to_bytes(4, "big") + part for part in (text.encode("utf-8", "surrogatepass") for text in cause)
-    )
-    return int.from_bytes(blake2b(framed, digest_size=size).digest(), "big")
+    framed = "".join([f"{len(part)}:{part}" for part in cause])
+    return int.from_bytes(blake2b(framed.encode("utf-8", "surrogatepass"), digest_size=size).digest(), "big")

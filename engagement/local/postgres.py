@@ -68,6 +68,7 @@ class Postgres:
         """Make the cluster if there is none, start the server and make the database."""
         if not (self.data / "PG_VERSION").exists():
             self._make_cluster()
+        self._wait_for_predecessor()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
         command = [str(self.binaries / "postgres"), "-D", str(self.data), "-k", str(self.socket)]
         for name, value in self.options.items():
@@ -94,6 +95,17 @@ class Postgres:
                 return
             time.sleep(0.02)
         raise PostgresFailed(f"PostgreSQL was not ready after {patience:.0f} s; see {self.log}.")
+
+    def _wait_for_predecessor(self, patience: float = 20.0) -> None:
+        """After a kill of the supervisor the server before us may still be flushing its data."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            try:
+                pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
+                os.kill(pid, 0)
+            except (OSError, ValueError, IndexError):
+                return
+            time.sleep(0.05)
 
     def _is_ready(self, pid: int) -> bool:
         try:

@@ -89,6 +89,14 @@ def parse_events(body: bytes) -> Parsed:
     return [_make_item(index, event, batch.sent_at) for index, event in enumerate(batch.events)]
 
 
+def parse_any(body: bytes) -> Parsed:
+    """Parse one item by what it holds: an event, else an identify (`traits`) or an alias (`previous_id`)."""
+    whole = _decode(_object_decoder.decode, body)
+    if "event" not in whole and "previous_id" in whole:
+        return parse_alias(body)
+    return parse_identify(body) if "event" not in whole and "traits" in whole else parse_snippet(body)
+
+
 def parse_identify(body: bytes) -> Parsed:
     """Parse `/v1/identify`: a user's traits, and the anonymous id that they had before."""
     try:
