@@ -16,15 +16,23 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "frame-ancestors": [SELF],
     }
 }
+_DOCS = {"style-src": [SELF, UNSAFE_INLINE]}
 _ADMIN = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 
 
 class PolicyMiddleware(CSPMiddleware):
-    """Alpine, which the admin is built with, evaluates expressions and sets styles: allowed there only."""
+    """Alpine, with which the admin is built, evaluates expressions and sets styles; Swagger sets styles: only there."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Add the policy to an answer."""
-        if request.path.startswith("/admin/") and not hasattr(response, "_csp_replace"):
-            response._csp_update = _ADMIN  # type: ignore[attr-defined]
+        extra = _find_extra(request.path)
+        if extra is not None and not hasattr(response, "_csp_replace"):
+            response._csp_update = extra  # type: ignore[attr-defined]
         answer: HttpResponseBase = super().process_response(request, response)
         return answer
+
+
+def _find_extra(path: str) -> dict[str, Any] | None:
+    if path.startswith("/admin/"):
+        return _ADMIN
+    return _DOCS if path.startswith("/api/docs/") else None

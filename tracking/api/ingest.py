@@ -57,7 +57,7 @@ def _describe(operation: str, body: Any, summary: str) -> Callable[[Handler], Ha
         operation_id=operation,
         request={"application/json": body},
         responses=TAKEN,
-        auth=["key"],
+        auth=[{"key": []}],  # type: ignore[list-item]
         summary=summary,
         tags=["Report"],
         examples=[CART] if operation == "track_event" else None,

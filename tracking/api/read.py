@@ -80,7 +80,7 @@ LIST_EVENTS = extend_schema(
         *PAGING,
     ],
     responses={200: EventPage, **REFUSED},
-    auth=["secretKey"],
+    auth=[{"secretKey": []}],  # type: ignore[list-item]
     tags=["Read"],
 )
 
