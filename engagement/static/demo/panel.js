@@ -21,6 +21,13 @@ function make(tag, className, text) {
   return node;
 }
 
+// Names of events and properties stand in backticks in the platform's sentences.
+function say(tag, className, sentence) {
+  const node = make(tag, className);
+  node.append(...sentence.split("`").map((part, index) => (index % 2 ? make("code", "", part) : part)));
+  return node;
+}
+
 function makeMark(kind) {
   const mark = make("span", "entry-mark");
   mark.setAttribute("aria-hidden", "true");
@@ -41,13 +48,13 @@ function makeEntry(entry) {
   if (!isFirst && !seen.has(entry.id)) row.classList.add("is-new");
   seen.add(entry.id);
   const text = make("div");
-  text.append(make("p", "entry-title", entry.title));
+  text.append(say("p", "entry-title", entry.title));
   if (entry.link) {
     const link = make("a", "entry-detail", entry.detail || "Read it");
     link.href = entry.link;
     text.append(link);
   } else if (entry.detail) {
-    text.append(make("p", "entry-detail", entry.detail));
+    text.append(say("p", "entry-detail", entry.detail));
   }
   const meta = make("p", "entry-meta");
   const time = make("time", "", clock.format(new Date(entry.at)));
@@ -82,7 +89,7 @@ function showMail(entries) {
 function makeWait(wait) {
   const row = make("li", wait.is_message ? "wait is-message" : "wait");
   const left = make("b");
-  row.append(`${wait.before} `, left, ` ${wait.after}.`);
+  row.append(`${wait.before} `, left, " ", say("span", "", `${wait.after}.`));
   const meter = make("div", "meter");
   const bar = make("i");
   meter.append(bar);
