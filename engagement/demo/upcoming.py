@@ -69,11 +69,12 @@ def _describe_timer(timer: Timer, rule: ActiveDefinition, has_address: bool) -> 
     is_message = rule.definition.template is not None and has_address
     ending = trigger.ended_by if isinstance(trigger, Abandonment) else getattr(trigger, "event", None)
     after = "unless you check out" if ending == "purchase" else f"unless the page reports `{ending}`"
+    hint = "" if has_address else "; sign in to get the reminder"
     return Upcoming(
         id=f"timer-{timer.rule_id}-{timer.key}",
         at=timer.due_at,
         before="A reminder goes out" if is_message else "Your cart counts as left",
-        after=after,
+        after=after + hint,
         is_message=is_message,
     )
 
