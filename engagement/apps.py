@@ -18,6 +18,8 @@ class EngagementConfig(AppConfig):
 
         # The signal is sent for applications with models only, which this one is not.
         post_migrate.connect(_ensure_schedules, sender=apps.get_app_config("django_celery_beat"))
+        # The last application with permissions, so that all of them are there.
+        post_migrate.connect(_ensure_groups, sender=apps.get_app_config("triggers"))
 
 
 def _ensure_schedules(using: str, **_: Any) -> None:
@@ -26,3 +28,11 @@ def _ensure_schedules(using: str, **_: Any) -> None:
 
     if using == "default":
         ensure_schedules()
+
+
+def _ensure_groups(using: str, **_: Any) -> None:
+    # Imported here because models cannot be before the apps are ready.
+    from engagement.groups import ensure_groups
+
+    if using == "default":
+        ensure_groups()

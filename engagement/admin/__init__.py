@@ -1,0 +1,5 @@
+"""The admin of the platform itself: dashboard, schedules, users."""
+
+from engagement.admin import schedules, users
+
+__all__ = ["schedules", "users"]

@@ -1,0 +1,49 @@
+"""Users and groups, in the admin's own looks."""
+
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
+from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.contrib.auth.models import Group, User
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from engagement.lib.pages import PageAdmin
+
+for _model in (User, Group, AccessAttempt, AccessFailureLog, AccessLog):
+    if admin.site.is_registered(_model):
+        admin.site.unregister(_model)
+
+
+@admin.register(User)
+class UserAdmin(BaseUserAdmin, PageAdmin):  # type: ignore[type-arg]
+    """Who may sign in, and what they may do: give each one or more of the groups."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "email", "is_active", "is_superuser", "last_login")
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("May", {"fields": ("is_active", "is_staff", "groups", "is_superuser")}),
+    )
+    add_fieldsets = ((None, {"fields": ("username", "email", "is_staff", "groups", "password1", "password2")}),)
+
+
+@admin.register(Group)
+class GroupAdmin(BaseGroupAdmin, PageAdmin):
+    """Who may do what. Marketer, Developer and Operator come with the product."""
+
+
+@admin.register(AccessAttempt)
+class AccessAttemptAdmin(PageAdmin):
+    """Failed logins; deleting a row opens the door again at once."""
+
+    list_display = ("attempt_time", "username", "ip_address", "failures_since_start")
+    fields = readonly_fields = ("attempt_time", "username", "ip_address", "user_agent", "failures_since_start")
+    empty_title = "Nobody has been refused"
+    empty_hint = "Ten wrong passwords lock a name at an address for a quarter of an hour."
+
+    def has_add_permission(self, request: object) -> bool:
+        """Only a login adds them."""
+        return False

@@ -1,0 +1,38 @@
+"""How the admin says moments and spans: a time never without the name of its zone."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.utils import formats, timezone
+
+_UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
+
+
+def say_moment(moment: datetime | None) -> str:
+    """Return a moment in the installation's time zone, "–" for none."""
+    return formats.date_format(timezone.localtime(moment), "j M Y, H:i:s T") if moment is not None else "–"
+
+
+def say_span(span: timedelta | None) -> str:
+    """Return a time span in its two largest units."""
+    seconds = int(span.total_seconds()) if span is not None else 0
+    parts = []
+    for unit, size in _UNITS:
+        amount, seconds = divmod(seconds, size)
+        if amount:
+            parts.append(f"{amount} {unit}{'' if amount == 1 else 's'}")
+    return " ".join(parts[:2]) or "0 seconds"
+
+
+def moment_column(name: str, heading: str) -> Callable[[Any], str]:
+    """Return a list's column for a moment."""
+
+    @admin.display(description=heading)
+    def column(row: Any) -> str:
+        return say_moment(getattr(row, name))
+
+    # The admin tells columns apart by their names.
+    column.__name__ = f"say_{name}"
+    return column

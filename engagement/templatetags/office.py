@@ -1,0 +1,48 @@
+"""What the admin's own templates need to say."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from django import template
+
+from engagement.lib.say import say_moment, say_span
+
+register = template.Library()
+
+
+@register.filter
+def moment(value: datetime | None) -> str:
+    """A moment with the name of its time zone."""
+    return say_moment(value)
+
+
+@register.filter
+def span(value: timedelta | float | None) -> str:
+    """A time span in words."""
+    return say_span(timedelta(seconds=value) if isinstance(value, int | float) else value)
+
+
+@register.filter
+def thousands(value: int) -> str:
+    """A number that can be read at a glance."""
+    return f"{value:,}"
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """A value as indented JSON, for people."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+@register.filter
+def plural(number: int, words: str) -> str:
+    """`{{ 2|plural:"person,people" }}` is "2 people"."""
+    one, many = words.split(",")
+    return f"{number:,} {one if number == 1 else many}"
+
+
+@register.filter
+def as_plain(value: Any) -> str:
+    """A JSON value on one line; a text as it is."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,69 @@
+"""What is to be said about rules beside their sentence: where they stand, and what looks wrong."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils.html import format_html
+
+from engagement.lib.say import say_moment
+from tracking.models import EventType
+from triggers.admin.rule_parts import load_names
+from triggers.models import Activation, Rule, RuleState, RuleVersion
+from triggers.rules.describe import describe_rule
+from triggers.rules.errors import RuleInvalid
+from triggers.rules.parse import parse_definition
+
+_LOOKS = {RuleState.DRAFT: "", RuleState.ACTIVE: "good", RuleState.PAUSED: "warning", RuleState.ARCHIVED: ""}
+
+
+def show_rule_state(state: str) -> str:
+    """Return a state as a coloured word."""
+    return format_html('<span class="badge {}">{}</span>', _LOOKS[RuleState(state)], RuleState(state).label)
+
+
+def say_definition(definition: Mapping[str, Any]) -> str:
+    """Return a stored rule as a sentence, "" for one that is not complete."""
+    try:
+        return describe_rule(parse_definition(definition), load_names())
+    except RuleInvalid:
+        return ""
+
+
+def list_awaited(definition: Mapping[str, Any]) -> set[str]:
+    """Return the names of the events without which a rule can never start."""
+    trigger = definition.get("trigger") or {}
+    return {name for key in ("event", "started_by") if (name := trigger.get(key))}
+
+
+def find_unseen(names: Iterable[str]) -> set[str]:
+    """Return those of the names that no app has sent yet."""
+    wanted = set(names)
+    seen = EventType.objects.filter(name__in=wanted, last_seen_at__isnull=False)
+    return wanted - set(seen.values_list("name", flat=True))
+
+
+def find_last_activation(rule_id: int) -> datetime | None:
+    """Return when a rule matched last: one row of the index by rule."""
+    newest = Activation.objects.filter(rule_id=rule_id).order_by("-id").values_list("created_at", flat=True)
+    return newest.first()
+
+
+def list_worries(rule: Rule, unseen: set[str], last_at: datetime | None, active_since: datetime | None) -> list[str]:
+    """Return what a marketer should know of a rule that may not do what is expected of it."""
+    worries = [
+        f"It waits for “{name}”, which no app has sent yet." for name in sorted(list_awaited(rule.definition) & unseen)
+    ]
+    if rule.state == RuleState.ACTIVE and active_since is not None and (last_at is None or last_at < active_since):
+        worries.append(f"It has not matched anybody since it was activated, {say_moment(active_since)}.")
+    return worries
+
+
+def find_in_force(rule: Rule) -> RuleVersion | None:
+    """Return the newest version that was put in force."""
+    return rule.versions.filter(state=RuleState.ACTIVE).order_by("-number").first() if rule.pk else None
+
+
+def is_changed(rule: Rule, in_force: RuleVersion | None) -> bool:
+    """Whether the draft says something else than what is, or was last, in force."""
+    return in_force is not None and rule.definition != in_force.definition
