@@ -41,3 +41,8 @@ def count_mails(page: Page) -> int:
     answer = page.request.get("/inbox/list")
     assert answer.ok
     return answer.text().count("data-key=")
+
+
+def read_anonymous_id(page: Page) -> str | None:
+    """Return the id that the platform gave this browser."""
+    return next((cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "ea_id"), None)
