@@ -149,7 +149,7 @@ def resend(
     """
     caller = Caller(source=source, is_public=False, origin=None)
     stamp = Stamp(source_id=source.id, now=now, retention=retention, is_public=False)
-    rows, rejections = _check_all(native.parse_any(body), caller, registry, stamp)
+    rows, rejections = _check_all(native.parse_any(body), caller, registry, stamp, may_hold_nul(body))
     return _append(rows, rejections, appender)[0]
 
 

@@ -4,7 +4,7 @@ import json
 import mailbox
 import threading
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from uuid import UUID, uuid4
 
 import pytest
@@ -59,7 +59,7 @@ class Client(threading.Thread):
             event = {"event": "chaos_signup", "user_id": user_id, "message_id": uuid4().hex}
             self.accepted.append(UUID(self.send("/v1/events", event)))
 
-    def send(self, path: str, body: dict[str, object]) -> str:
+    def send(self, path: str, body: Mapping[str, object]) -> str:
         def confirmed() -> str | None:
             self.tries += 1
             try:

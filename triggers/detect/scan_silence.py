@@ -61,13 +61,13 @@ def _scan_rule(connection: Connection, rule: ActiveRule, step: timedelta, horizo
                 return written
             states = find_quiet(connection, row[0], until, PAGE, after)
             is_last = len(states) < PAGE
-            if not is_last:
-                after = (states[-1].seen_at or until, states[-1].id)
+            last_seen = until if is_last else states[-1].seen_at or until
             # Up to the page's last moment, exclusive: others of that same moment may stand on the next page.
-            connection.execute(_MOVE, (until if is_last else after[0] - _TINY, rule.rule_id))
+            connection.execute(_MOVE, (until if is_last else last_seen - _TINY, rule.rule_id))
             written += _append_page(connection, rule, states, horizon, row[1], registry)
         if is_last:
             return written
+        after = (last_seen, states[-1].id)
 
 
 def _append_page(

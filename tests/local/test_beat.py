@@ -1,0 +1,69 @@
+"""Two beats start nothing twice, and one takes over from the other."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from engagement.beat import LeaderScheduler
+from engagement.celery import app
+from engagement.schedules import SCHEDULES, ensure_schedules
+from tests.live import wait_for
+
+pytestmark = pytest.mark.usefixtures("log")
+
+
+class Beat(LeaderScheduler):
+    """A beat that notes what it starts instead of sending it."""
+
+    def __init__(self, started: list[str]) -> None:
+        self.started = started
+        super().__init__(app=app, lazy=False)
+
+    def apply_async(self, entry: Any, producer: Any = None, advance: bool = True, **options: Any) -> None:
+        """Note a start."""
+        self.reserve(entry) if advance else None
+        self.started.append(f"{entry.name} {entry.last_run_at}")
+
+    def leave(self) -> None:
+        """Die: the connection, and with it the lock, is gone."""
+        if self._connection is not None:
+            self._connection.close()
+        self._finalize.cancel()
+
+
+@pytest.fixture
+def beats(log: None) -> Iterator[tuple[Beat, Beat]]:
+    ensure_schedules()
+    pair = Beat([]), Beat([])
+    yield pair
+    for beat in pair:
+        beat.leave()
+
+
+def test_two_beats_start_nothing_twice_and_one_takes_over(beats: tuple[Beat, Beat]) -> None:
+    first, second = beats
+
+    def both() -> int:
+        first.tick()
+        second.tick()
+        return len(first.started)
+
+    wait_for(lambda: both() >= 3)
+    assert second.started == []
+    first.leave()
+    wait_for(lambda: second.tick() is not None and second.started)
+
+
+def test_a_schedule_that_an_operator_re_timed_stays(log: None) -> None:
+    ensure_schedules()
+    task = PeriodicTask.objects.get(name=SCHEDULES[0].name)
+    task.interval = IntervalSchedule.objects.create(every=7, period=IntervalSchedule.SECONDS)
+    task.save()
+
+    ensure_schedules()
+
+    task.refresh_from_db()
+    assert task.interval is not None
+    assert task.interval.every == 7
