@@ -10,7 +10,7 @@ class TrackingConfig(AppConfig):
     """Collecting what people do."""
 
     name = "tracking"
-    verbose_name = "Tracking"
+    verbose_name = "Events"
 
     def ready(self) -> None:
         """Make the log's partitions as soon as its table stands."""

@@ -119,7 +119,6 @@ class SourceAdmin(PageAdmin):
             **self.admin_site.each_context(request),
             "title": f"Replace the secret key of {source.name}?",
             "source": source,
-            "opts": Source._meta,
         }
         return TemplateResponse(request, "admin/tracking/replace_secret.html", context)
 
@@ -137,7 +136,6 @@ class SourceAdmin(PageAdmin):
             **describe_source(source),
             "title": source.name,
             "secret_key": secret,
-            "opts": Source._meta,
             "source": source,
             "next_url": reverse("admin:tracking_source_change", args=[source.pk]),
         }

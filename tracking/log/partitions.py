@@ -46,6 +46,32 @@ def find_last_covered_moment() -> datetime | None:
     return _next_month(datetime(int(year), int(month), 1, tzinfo=UTC))
 
 
+def drop_partitions(before: datetime) -> list[str]:
+    """Drop the partitions that end before a moment and that every consumer has read to their end; return their names.
+
+    Detached first, which blocks nobody, and then dropped: a detached one that could not be dropped is dropped later.
+    """
+    last_month = f"event_{before.astimezone(UTC):%Y_%m}"
+    dropped = []
+    for name in sorted(load_partition_names()):
+        if name >= last_month or not _is_read(name):
+            continue
+        with connection.cursor() as cursor:
+            table = sql.Identifier(name)
+            cursor.execute(sql.SQL("alter table event detach partition {} concurrently").format(table).as_string(None))
+            cursor.execute(sql.SQL("drop table {}").format(table).as_string(None))
+        dropped.append(name)
+    return dropped
+
+
+def _is_read(name: str) -> bool:
+    """Whether every cursor is past the partition's greatest seq; an empty partition always is."""
+    greatest = sql.SQL("select coalesce(max(seq), 0) from {}").format(sql.Identifier(name)).as_string(None)
+    with connection.cursor() as cursor:
+        cursor.execute(f"select ({greatest}) <= coalesce((select min(position) from lane_cursor), 0)")
+        return bool(cursor.fetchone()[0])
+
+
 def _list_months(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
     start = since.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     while start <= until:
