@@ -7,4 +7,4 @@ class TriggersConfig(AppConfig):
     """Deciding and delivering."""
 
     name = "triggers"
-    verbose_name = "Triggers"
+    verbose_name = "Messages"

@@ -1,8 +1,8 @@
 """The small numbers beside the way around."""
 
-from django.core.cache import cache
 from django.http import HttpRequest
 
+from engagement.admin.remember import remember
 from triggers.models import Delivery, DeliveryState, SendingSwitch
 
 _FRESH_SECONDS = 10
@@ -11,7 +11,7 @@ _MOST = 100
 
 def count_in_doubt(request: HttpRequest) -> str:
     """Return how many deliveries are in doubt, "" for none."""
-    number = cache.get_or_set("office:in_doubt", load_in_doubt, _FRESH_SECONDS)
+    number = remember("in_doubt", _FRESH_SECONDS, load_in_doubt)
     if not number:
         return ""
     return f"{number}" if number < _MOST else f"{_MOST}+"

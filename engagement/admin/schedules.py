@@ -31,15 +31,23 @@ class TaskForm(PeriodicTaskForm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "task" in self.fields:
-            self.fields["task"].widget = UnfoldAdminTextInputWidget()
-            self.fields["regtask"].widget = TaskSelect()
+        self.fields["task"].widget = UnfoldAdminTextInputWidget()
+        self.fields["regtask"].widget = TaskSelect()
 
-    def clean(self) -> dict[str, Any]:
-        """A built-in schedule keeps its task; it has no such field."""
-        if "task" in self.fields:
-            return dict(super().clean())
-        return dict(forms.ModelForm.clean(self) or {})
+
+class TimingForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What may be changed of a built-in schedule: how often, and whether at all. Its task stays."""
+
+    class Meta:
+        model = PeriodicTask
+        fields = ("interval", "enabled")
+
+    def clean_interval(self) -> IntervalSchedule:
+        """Without a timing it would never start."""
+        interval: IntervalSchedule | None = self.cleaned_data["interval"]
+        if interval is None:
+            raise forms.ValidationError("Choose how often it starts.")
+        return interval
 
 
 @admin.register(PeriodicTask)
@@ -64,6 +72,12 @@ class ScheduleAdmin(BaseTaskAdmin, PageAdmin):  # type: ignore[misc]
         if _is_built_in(obj):
             return ((None, {"fields": self.built_in_fields}),)
         return super().get_fieldsets(request, obj)
+
+    def get_form(self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """Return the short form for a built-in schedule."""
+        if _is_built_in(obj):
+            kwargs["form"] = TimingForm
+        return super().get_form(request, obj, change=change, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """A built-in schedule keeps its name and its task."""

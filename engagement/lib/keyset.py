@@ -56,7 +56,7 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]
             self.estimate = estimate_rows(self.model)
         self.is_first = not cursor
         self.result_count = len(self.result_list)
-        self.full_result_count = None
+        self.full_result_count = self.result_count
         self.show_full_result_count = False
         self.can_show_all = self.multi_page = False
         self.paginator = None

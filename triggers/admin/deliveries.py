@@ -114,7 +114,6 @@ class DeliveryAdmin(KeysetAdmin):
                 for row in found
             ],
             "may_settle": request.user.has_perm("triggers.settle_delivery"),
-            "opts": Delivery._meta,
         }
         return TemplateResponse(request, "admin/triggers/in_doubt.html", context)
 
@@ -141,7 +140,6 @@ class DeliveryAdmin(KeysetAdmin):
             "title": "Send it again?",
             "delivery": delivery,
             "subject": (delivery.message or {}).get("subject", ""),
-            "opts": Delivery._meta,
         }
         return TemplateResponse(request, "admin/triggers/send_again.html", context)
 

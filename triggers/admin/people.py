@@ -1,5 +1,6 @@
 """People: found by user id or e-mail, each with the whole story."""
 
+import contextlib
 from typing import Any
 from uuid import UUID
 
@@ -48,10 +49,8 @@ class PeopleAdmin(KeysetAdmin):
             return queryset, False
         ids = [compute_user_profile_id(term)]
         ids += [compute_anonymous_profile_id(pk, term) for pk in Source.objects.values_list("pk", flat=True)]
-        try:
+        with contextlib.suppress(ValueError):
             ids.append(UUID(term))
-        except ValueError:
-            pass
         found = list(queryset.filter(pk__in=ids).values_list("pk", flat=True))
         if "@" in term:
             found += filter_by_email(queryset, term).values_list("pk", flat=True)[: self.list_per_page]

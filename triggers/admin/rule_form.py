@@ -50,7 +50,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="A property such as cart_id: each of its values is waited for by itself. Empty: one wait a person.",
     )
     quiet_event = _event_field("Quiet means no", "Empty: nothing at all. Or the name of one event that is missed.")
-    after = DurationInUnitsField(label="For", required=False)
+    after = DurationInUnitsField(label="After how long", required=False)
     emits = _event_field(
         "Name of the silence", "The event that the silence becomes on the timeline. Empty: the usual name."
     )

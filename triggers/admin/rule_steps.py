@@ -78,7 +78,6 @@ class RuleSteps:
             "title": f"{name.capitalize()} “{rule.name}”?",
             "rule": rule,
             "step": name,
-            "opts": Rule._meta,
         }
         return TemplateResponse(request, "admin/triggers/rule_step.html", context)
 

@@ -111,7 +111,6 @@ class RuleAdmin(RuleSteps, PageAdmin):
         recipe = next((one for one in RECIPES if one.key == request.GET.get("recipe")), None)
         if recipe is None:
             return {}
-        request.session["picked_recipe"] = True
         initial |= {"name": recipe.name, "description": recipe.description}
         return initial | {"definition": load_definition(recipe.definition)}
 

@@ -36,7 +36,6 @@ class SwitchAdmin(RecordAdmin):
             "waiting": waiting,
             "is_more": waiting == _MOST,
             "may_turn": request.user.has_perm("triggers.stop_sending"),
-            "opts": SendingSwitch._meta,
         }
         return TemplateResponse(request, "admin/triggers/switch.html", context)
 

@@ -27,7 +27,7 @@ class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         strip=False,
         widget=UnfoldAdminTextareaWidget(attrs=_CODE),
-        help_text="Variables: user (the person's attributes), event (its properties), source. What is filled in is escaped.",
+        help_text="Variables: user (the person's attributes), event (its properties), source. Values are escaped.",
     )
     text = forms.CharField(
         required=False,

@@ -21,6 +21,7 @@ from triggers.policy.decision import SENTENCES, Reason
 from triggers.render.liquid import RenderFailed, render_message
 from triggers.template_versions import save_template
 
+SENT_TEST = "Sent a test."
 _SHOWN_VERSIONS = 20
 _NEEDS_BOTH = "Choose a person and one of their events."
 
@@ -115,7 +116,9 @@ class TemplateAdmin(PageAdmin):
             return JsonResponse({"problem": _say_failure(outcome)})
         if outcome.result is not SendResult.ACCEPTED:
             return JsonResponse({"problem": f"The mail server did not take it: {outcome.detail}"})
-        request.session["sent_test"] = True
+        template = Template.objects.filter(name=request.POST.get("name", "")).first()
+        if template is not None:
+            self.log_change(request, template, SENT_TEST)
         return JsonResponse({"done": f"Sent to {address}."})
 
     def _allow(self, request: HttpRequest) -> None:

@@ -9,13 +9,14 @@ export function makeRow(node, editor, changed) {
   const kind = choose("What is looked at", KINDS, findKind(node));
   const parts = make("span", { class: "parts" });
   row.append(kind, parts);
+  let condition;
   const build = (given) => {
-    row.part = (kind.value === "count" ? makeCount : kind.value === "never" ? makeNever : makeCompare)(kind.value, given, editor, changed);
-    parts.replaceChildren(...row.part.elements);
+    condition = (kind.value === "count" ? makeCount : kind.value === "never" ? makeNever : makeCompare)(kind.value, given, editor, changed);
+    parts.replaceChildren(...condition.elements);
   };
   kind.addEventListener("input", () => build({}));
   build(node);
-  row.read = () => row.part.read();
+  row.read = () => condition.read();
   return row;
 }
 

@@ -1,0 +1,64 @@
+"""From figures to what Chart.js draws."""
+
+import json
+from typing import Any
+
+from msgspec import Struct
+
+_COLORS = ("--color-primary-600", "#0d9488", "#d97706", "#7c3aed", "#db2777", "#64748b")
+_TICKS = {"color": "#6b7280"}
+
+
+class Chart(Struct, frozen=True, kw_only=True):
+    """A chart with the same numbers as a table, for those who do not see it."""
+
+    title: str
+    note: str
+    says: str
+    kind: str
+    data: str
+    options: str
+    headings: list[str]
+    rows: list[list[Any]]
+    empty: str
+
+
+def make_chart(
+    title: str, figures: dict[str, Any], *, note: str, says: str, empty: str, is_flat: bool = False
+) -> Chart:
+    """Return stacked bars of one or more series; `is_flat` lays them on their side."""
+    series = figures["series"]
+    datasets = [
+        {
+            "label": name,
+            "data": values,
+            "backgroundColor": f"var({color})" if color.startswith("--") else color,
+            "borderRadius": 2,
+            "maxBarThickness": 22,
+        }
+        for (name, values), color in zip(series.items(), _COLORS * 2, strict=False)
+    ]
+    return Chart(
+        title=title,
+        note=note,
+        says=says,
+        kind="bar",
+        data=json.dumps({"labels": figures["labels"], "datasets": datasets}),
+        options=json.dumps(_make_options(is_flat=is_flat, has_legend=len(series) > 1)),
+        headings=["", *series],
+        rows=[[label, *(values[place] for values in series.values())] for place, label in enumerate(figures["labels"])],
+        empty="" if figures["total"] else empty,
+    )
+
+
+def _make_options(*, is_flat: bool, has_legend: bool) -> dict[str, Any]:
+    counted = {"stacked": True, "beginAtZero": True, "ticks": _TICKS | {"precision": 0}, "grid": {"drawTicks": False}}
+    named = {"stacked": True, "ticks": _TICKS | {"maxTicksLimit": 12, "maxRotation": 0}, "grid": {"display": False}}
+    return {
+        "animation": False,
+        "responsive": True,
+        "maintainAspectRatio": False,
+        "indexAxis": "y" if is_flat else "x",
+        "plugins": {"legend": {"display": has_legend, "position": "bottom", "labels": {"boxWidth": 10} | _TICKS}},
+        "scales": {"x": counted, "y": named} if is_flat else {"x": named, "y": counted},
+    }

@@ -1,0 +1,57 @@
+"""What a newcomer does first; each step turns green by itself."""
+
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.urls import reverse
+from msgspec import Struct
+
+from tracking.models import EventType, Source
+from triggers.admin.templates import SENT_TEST
+from triggers.models import Rule, RuleState, RuleVersion, Template
+
+
+class FirstStep(Struct, frozen=True, kw_only=True):
+    """One step: what to do, where, and whether it has been done."""
+
+    key: str
+    title: str
+    hint: str
+    url: str
+    is_done: bool
+
+
+def load_first_steps() -> list[FirstStep]:
+    """Return the steps in their order; five cheap questions."""
+    tests = LogEntry.objects.filter(
+        content_type=ContentType.objects.get_for_model(Template), change_message__contains=SENT_TEST
+    )
+    return [
+        _make_step("source", Source.objects.exists(), "tracking_source_add"),
+        _make_step(
+            "event", EventType.objects.filter(last_seen_at__isnull=False).exists(), "tracking_source_changelist"
+        ),
+        _make_step("recipe", Rule.objects.exists(), "triggers_rule_add"),
+        _make_step("test", tests.exists(), "triggers_template_changelist"),
+        _make_step("activate", RuleVersion.objects.filter(state=RuleState.ACTIVE).exists(), "triggers_rule_changelist"),
+    ]
+
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "source": ("Create a source", "An app that sends events, with keys of its own."),
+    "event": ("Send the first event", "With the line on the source’s page. This turns green by itself."),
+    "recipe": ("Pick a recipe", "Cart left, welcome back, session ended: ready to be changed."),
+    "test": ("Send yourself a test", "On a template’s page: choose a person and an event, then send."),
+    "activate": ("Activate a rule", "Its page says first what it will do."),
+}
+
+
+def _make_step(key: str, is_done: bool, page: str) -> FirstStep:
+    title, hint = _WORDS[key]
+    return FirstStep(key=key, title=title, hint=hint, url=reverse(f"admin:{page}"), is_done=is_done)
+
+
+def describe_steps(steps: list[FirstStep]) -> dict[str, Any]:
+    """Return what the page's script needs to turn steps green."""
+    return {step.key: step.is_done for step in steps}

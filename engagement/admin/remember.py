@@ -1,0 +1,22 @@
+"""Keeping what is dear to compute for some seconds; without a cache it is computed each time."""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from django.core.cache import cache
+
+Value = TypeVar("Value")
+
+
+def remember(key: str, seconds: float, load: Callable[[], Value]) -> Value:
+    """Return what `load` gave at most `seconds` ago."""
+    try:
+        kept = cache.get(f"office:{key}")
+    except Exception:
+        # A page of the admin must open when the cache is what broke.
+        return load()
+    if kept is not None:
+        return cast(Value, kept)
+    value = load()
+    cache.set(f"office:{key}", value, seconds)
+    return value

@@ -1,0 +1,239 @@
+"""Who may do what: a real request for each cell of the matrix."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django_celery_beat.models import PeriodicTask
+
+from engagement.lib.ids import compute_lane
+from engagement.schedules import ensure_schedules
+from tests.admin.conftest import Login
+from tests.cast import make_rule, make_source, make_template
+from tracking.models import EventType, Profile, Quarantined
+from triggers.models import Delivery, Rule, RuleState, SendingSwitch, Template
+
+pytestmark = pytest.mark.django_db
+
+MARKETER, DEVELOPER, OPERATOR = "Marketer", "Developer", "Operator"
+ALL = {MARKETER, DEVELOPER, OPERATOR}
+
+READABLE = {
+    "": ALL,
+    "triggers/rule/": ALL,
+    "triggers/rule/add/": {MARKETER},
+    "triggers/template/": {MARKETER},
+    "triggers/template/add/": {MARKETER},
+    "triggers/activation/": {MARKETER},
+    "triggers/delivery/": {MARKETER, OPERATOR},
+    "triggers/delivery/in-doubt/": {MARKETER, OPERATOR},
+    "triggers/sendingswitch/": {OPERATOR},
+    "tracking/profile/": {MARKETER},
+    "tracking/source/": {DEVELOPER},
+    "tracking/source/add/": {DEVELOPER},
+    "tracking/event/": {DEVELOPER},
+    "tracking/eventtype/": {MARKETER, DEVELOPER},
+    "tracking/quarantined/": {DEVELOPER},
+    "tracking/setaside/": {DEVELOPER, OPERATOR},
+    "django_celery_beat/periodictask/": {OPERATOR},
+    "django_celery_beat/intervalschedule/add/": {OPERATOR},
+    "auth/user/": set(),
+    "auth/group/": set(),
+    "axes/accessattempt/": set(),
+}
+
+
+@pytest.mark.parametrize("group", sorted(ALL))
+@pytest.mark.parametrize("page", READABLE)
+def test_a_group_opens_its_own_pages_and_no_others(login: Login, group: str, page: str) -> None:
+    answer = login(group).get(f"/admin/{page}")
+    assert answer.status_code == (200 if group in READABLE[page] else 403)
+
+
+def _rule() -> Rule:
+    return make_rule(trigger={"kind": "event", "event": "purchase"})
+
+
+def _activate(client: Client) -> bool:
+    rule = Rule.objects.create(name="Draft", definition={"format": 1, "trigger": {"kind": "event", "event": "a"}})
+    client.post(f"/admin/triggers/rule/{rule.pk}/activate/")
+    rule.refresh_from_db()
+    return rule.state == RuleState.ACTIVE
+
+
+def _take_step(client: Client, step: str, state: RuleState) -> bool:
+    rule = _rule()
+    client.post(f"/admin/triggers/rule/{rule.pk}/{step}/")
+    rule.refresh_from_db()
+    return rule.state == state
+
+
+def _pause(client: Client) -> bool:
+    return _take_step(client, "pause", RuleState.PAUSED)
+
+
+def _archive(client: Client) -> bool:
+    return _take_step(client, "archive", RuleState.ARCHIVED)
+
+
+def _edit_rule(client: Client) -> bool:
+    rule = _rule()
+    client.post(f"/admin/triggers/rule/{rule.pk}/change/", RULE_FORM | {"name": "Renamed"})
+    return Rule.objects.filter(name="Renamed").exists()
+
+
+def _edit_template(client: Client) -> bool:
+    template = make_template()
+    words = {"name": "Renamed", "subject": "Hello", "html": "<p>x</p>", "text": "", "on_missing": "drop"}
+    client.post(f"/admin/triggers/template/{template.pk}/change/", words)
+    return Template.objects.filter(name="Renamed").exists()
+
+
+def _ask_for_sentence(client: Client) -> bool:
+    return client.post("/admin/triggers/rule/describe/", RULE_FORM).status_code == 200
+
+
+def _preview_template(client: Client) -> bool:
+    return client.post("/admin/triggers/template/trial/preview/", {"subject": "x"}).status_code == 200
+
+
+def _replace_secret(client: Client) -> bool:
+    source = make_source()
+    before = source.secret_hash
+    client.post(f"/admin/tracking/source/{source.pk}/replace-secret/")
+    source.refresh_from_db()
+    return source.secret_hash != before
+
+
+def _read_key(client: Client) -> bool:
+    source = make_source()
+    answer = client.get(f"/admin/tracking/source/{source.pk}/change/")
+    return source.write_key in answer.content.decode()
+
+
+def _mark_server_only(client: Client) -> bool:
+    kind = EventType.objects.create(name="refund")
+    client.post(f"/admin/tracking/eventtype/{kind.pk}/change/", {"server_only": "on"})
+    kind.refresh_from_db()
+    return kind.server_only
+
+
+def _delete_quarantined(client: Client) -> bool:
+    item = Quarantined.objects.create(
+        source=make_source(), received_at=datetime.now(UTC), code="invalid_json", message="No.", payload=b"{"
+    )
+    client.post(f"/admin/tracking/quarantined/{item.pk}/delete/", {"post": "yes"})
+    return not Quarantined.objects.exists()
+
+
+def _retime(client: Client) -> bool:
+    ensure_schedules()
+    task = PeriodicTask.objects.get(name="Keep the log")
+    interval = PeriodicTask.objects.get(name="Find silences").interval
+    client.post(f"/admin/django_celery_beat/periodictask/{task.pk}/change/", {"interval": interval.pk, "enabled": "on"})
+    task.refresh_from_db()
+    return task.interval_id == interval.pk
+
+
+def _turn_switch(client: Client) -> bool:
+    client.post("/admin/triggers/sendingswitch/turn/", {"stop": "1"})
+    return SendingSwitch.objects.filter(is_stopped=True).exists()
+
+
+def _settle(client: Client) -> bool:
+    delivery = make_in_doubt()
+    client.post(f"/admin/triggers/delivery/{delivery.pk}/settle/", {"answer": "arrived"})
+    delivery.refresh_from_db()
+    return delivery.state == "accepted"
+
+
+def _make_user(client: Client) -> bool:
+    client.post(
+        "/admin/auth/user/add/", {"username": "eve", "password1": "long enough 1", "password2": "long enough 1"}
+    )
+    return User.objects.filter(username="eve").exists()
+
+
+def _read_person(client: Client) -> bool:
+    profile = uuid.uuid4()
+    Profile.objects.create(id=profile, lane=compute_lane(profile), user_id="ada", created_at=datetime.now(UTC))
+    return client.get(f"/admin/tracking/profile/{profile}/change/").status_code == 200
+
+
+DEEDS = [
+    (_activate, {MARKETER}),
+    (_pause, {MARKETER}),
+    (_archive, {MARKETER}),
+    (_edit_rule, {MARKETER}),
+    (_edit_template, {MARKETER}),
+    (_ask_for_sentence, {MARKETER}),
+    (_preview_template, {MARKETER}),
+    (_read_person, {MARKETER}),
+    (_read_key, {DEVELOPER}),
+    (_replace_secret, {DEVELOPER}),
+    (_mark_server_only, {DEVELOPER}),
+    (_delete_quarantined, {DEVELOPER}),
+    (_retime, {OPERATOR}),
+    (_turn_switch, {OPERATOR}),
+    (_settle, {OPERATOR}),
+    (_make_user, set()),
+]
+
+RULE_FORM = {
+    "name": "Rule",
+    "description": "",
+    "kind": "event",
+    "event": "purchase",
+    "after_number": "",
+    "after_unit": "60",
+    "conditions": "null",
+    "reentry": "always",
+    "reentry_after_number": "",
+    "reentry_after_unit": "60",
+    "stale_after_number": "",
+    "stale_after_unit": "60",
+}
+
+
+@pytest.mark.parametrize("group", sorted(ALL))
+@pytest.mark.parametrize(("deed", "allowed"), DEEDS, ids=[deed.__name__.strip("_") for deed, _ in DEEDS])
+def test_a_group_does_its_own_work_and_no_other(login: Login, group: str, deed: object, allowed: set[str]) -> None:
+    assert callable(deed)
+    assert deed(login(group)) is (group in allowed)
+
+
+def test_a_visitor_without_a_login_is_sent_to_the_login_page(client: Client) -> None:
+    answer = client.get("/admin/triggers/rule/")
+    assert answer.status_code == 302
+    assert "/admin/login/" in answer["Location"]
+
+
+def test_ten_wrong_passwords_lock_the_name_even_for_the_right_one(client: Client) -> None:
+    User.objects.create_user("mara", password="correct horse", is_staff=True)
+    for _ in range(10):
+        client.post("/admin/login/", {"username": "mara", "password": "wrong"}, REMOTE_ADDR="192.0.2.7")
+    answer = client.post("/admin/login/", {"username": "mara", "password": "correct horse"}, REMOTE_ADDR="192.0.2.7")
+    assert answer.status_code == 429
+    assert "_auth_user_id" not in client.session
+
+
+def make_in_doubt() -> Delivery:
+    """Make a delivery in doubt."""
+    profile, now = uuid.uuid4(), datetime.now(UTC)
+    return Delivery.objects.create(
+        id=uuid.uuid4(),
+        lane=compute_lane(profile),
+        activation_id=uuid.uuid4(),
+        profile_id=profile,
+        rule_id=1,
+        event_id=uuid.uuid4(),
+        channel="email",
+        state="in_doubt",
+        due_at=now,
+        expires_at=now + timedelta(days=1),
+        created_at=now,
+        updated_at=now,
+        message={"subject": "Your cart", "to": "ada@example.com", "sender": "shop@example.com", "html": "<p>Hi</p>"},
+    )
