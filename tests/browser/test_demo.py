@@ -177,3 +177,10 @@ def test_a_small_screen_needs_no_sideways_scrolling(open_page: OpenPage) -> None
     name = shop.locator(".cart-line-name")
     assert name.evaluate("name => name.getClientRects().length") == 1
     assert name.evaluate("name => name.scrollWidth <= name.clientWidth && name.offsetHeight < 40")
+
+
+def test_a_long_address_fits_a_small_screen(open_page: OpenPage) -> None:
+    page = open_page("/demo/", width=360, height=740)
+    sign_in(page, "somebody.with.quite.a.long.name@department.example.com")
+    expect(page.locator("#panel-who")).to_contain_text("department.example.com")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
