@@ -25,12 +25,19 @@ def find_state_dir() -> Path:
     of mode 0700), the state lies in the system's folder for temporary files that survive a restart.
     """
     given = os.environ.get("STATE_DIR")
-    place = Path(given).expanduser().resolve() if given else PROJECT / ".state"
-    parents = [parent for parent in place.parents if parent.exists()]
-    if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in parents):
+    if given:
+        return Path(given).expanduser().resolve()
+    place = PROJECT / ".state"
+    if is_passable(place):
         return place
     digest = hashlib.sha256(str(place).encode()).hexdigest()[:12]
     return Path("/var/tmp") / f"engagement-{digest}"
+
+
+def is_passable(place: Path) -> bool:
+    """Whether the account that PostgreSQL runs as can reach a folder."""
+    parents = [parent for parent in place.parents if parent.exists()]
+    return os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in parents)
 
 
 def make_state_dir(state: Path) -> None:

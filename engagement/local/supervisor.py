@@ -21,6 +21,7 @@ from engagement.local.state import (
     SERVICES,
     StateBusy,
     find_state_dir,
+    is_passable,
     keep_secret,
     lock_state,
     make_state_dir,
@@ -129,6 +130,11 @@ class Supervisor:
         if "DATABASE_URL" in given:
             self.environment["DATABASE_URL"] = given["DATABASE_URL"]
             return
+        if not is_passable(self.state):
+            raise StartFailed(
+                f"PostgreSQL does not run as root, and another account cannot enter {self.state}: a folder above it is "
+                "private. Choose another STATE_DIR."
+            )
         is_new = not (self.state / "postgres").exists()
         say("making the database (once)" if is_new else "starting the database")
         server = self.postgres = Postgres(self.state / "postgres", log=self._log("postgres"))

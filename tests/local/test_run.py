@@ -94,6 +94,16 @@ def test_a_folder_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["precious"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another account")
+def test_a_place_that_the_database_cannot_reach_is_said_in_a_sentence(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+
+    done = run_briefly(PORT="1999", STATE_DIR=str(tmp_path / "state"))
+
+    assert done.returncode == 1
+    assert "Choose another STATE_DIR" in done.stderr
+
+
 def test_a_half_made_database_is_said_in_a_sentence() -> None:
     state = Path(f"/tmp/live-half-{os.getpid()}")
     (state / "postgres" / "base").mkdir(parents=True)
