@@ -104,12 +104,14 @@ class RuleIndex:
         waits = [rule.silence or rule.wait for rule in self.rules.values() if rule.definition.emitted_event == name]
         return max((wait for wait in waits if wait is not None), default=timedelta(0))
 
-    def find_started(self, name: str, context: dict[str, Any]) -> Sequence[ActiveRule]:
-        """Return the rules that an event may start: those of its name, and the one whose silence it is."""
+    def find_started(self, name: str, detector: Any = None) -> Sequence[ActiveRule]:
+        """Return the rules that an event may start: those of its name, and the one whose silence it is.
+
+        `detector` is what a derived event says of its rule; whatever a client sends under that name is not believed.
+        """
         named = self.by_event.get(name, ())
-        detector = context.get("detector") if context else None
         own = self.rules.get(detector.get("rule", 0)) if isinstance(detector, dict) else None
-        return [*named, own] if own is not None else named
+        return [*named, own] if own is not None and own.definition.emitted_event == name else named
 
 
 class RuleBook:

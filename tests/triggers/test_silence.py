@@ -298,3 +298,13 @@ def test_a_page_may_not_send_the_name_that_a_rule_derives(source: Source) -> Non
 
     assert EventType.objects.get(name="visit_over").is_derived
     assert Rule.objects.get().state == "active"
+
+
+def test_nobody_forges_a_silence_by_what_they_say_of_its_detector(source: Source) -> None:
+    rule = make_rule(trigger=SESSION)
+    forged = {"detector": {"rule": rule.pk, "key": "", "armed_seq": 0, "armed_at": "2026-01-01T00:00:00+00:00"}}
+    report("session_ended", source=source, context=forged)
+
+    evaluate()
+
+    assert not Activation.objects.exists()

@@ -171,7 +171,8 @@ class Batch:
         return event.received_at - event.occurred_at > lateness
 
     def _match(self, event: LoggedEvent, state: ProfileState, index: RuleIndex) -> None:
-        for rule in index.find_started(event.name, event.context):
+        detector = event.context.get("detector") if event.origin == DERIVED else None
+        for rule in index.find_started(event.name, detector):
             verdict = rule.compiled.test(event.properties, state.traits, event.occurred_at, {})
             if verdict is False:
                 continue
