@@ -1,0 +1,80 @@
+"""Refused items: read, mended, sent again."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.admin.conftest import Login
+from tests.cast import make_source
+from tracking.models import Event, Quarantined, Source
+
+OLD = {"event": "add_to_cart", "timestamp": "1999-01-01T00:00:00Z", "user_id": "bob", "product_id": "7"}
+
+
+@pytest.fixture
+def client_of_shop(log: None, login: Login) -> tuple[Client, Source]:
+    return login("Developer"), make_source()
+
+
+def _send(client: Client, source: Source, body: Any, path: str = "/track-event") -> Quarantined:
+    answer = client.post(path, body, content_type="application/json", headers={"X-Write-Key": source.write_key})
+    assert answer.status_code in (400, 403)
+    return Quarantined.objects.latest("pk")
+
+
+def _mend(client: Client, item: Quarantined, text: str) -> Any:
+    return client.post(f"/admin/tracking/quarantined/{item.pk}/change/", {"payload_text": text})
+
+
+def test_a_mended_item_is_accepted_and_marked(client_of_shop: tuple[Client, Source]) -> None:
+    client, source = client_of_shop
+    item = _send(client, source, OLD)
+    page = client.get(f"/admin/tracking/quarantined/{item.pk}/change/")
+    shown = json.loads(page.context["adminform"].form.fields["payload_text"].initial)
+    assert shown["event"] == "add_to_cart"
+    shown["timestamp"] = datetime.now(UTC).isoformat()
+    assert _mend(client, item, json.dumps(shown)).status_code == 302
+    event = Event.objects.get(name="add_to_cart")
+    assert (event.user_id, event.properties, event.source_id) == ("bob", {"product_id": "7"}, source.pk)
+    item.refresh_from_db()
+    assert item.resent_at is not None
+
+
+def test_what_is_refused_again_says_why_and_is_not_kept_twice(client_of_shop: tuple[Client, Source]) -> None:
+    client, source = client_of_shop
+    item = _send(client, source, OLD)
+    answer = _mend(client, item, json.dumps(OLD))
+    assert "It was refused again: The time lies" in answer.content.decode()
+    assert Quarantined.objects.count() == 1
+    item.refresh_from_db()
+    assert item.resent_at is None
+
+
+def test_what_is_no_json_is_shown_as_it_came_and_can_be_mended(client_of_shop: tuple[Client, Source]) -> None:
+    client, source = client_of_shop
+    item = Quarantined.objects.create(
+        source=source, received_at=datetime.now(UTC), code="invalid_json", message="No JSON.", payload=b'{"event": '
+    )
+    page = client.get(f"/admin/tracking/quarantined/{item.pk}/change/")
+    assert page.context["adminform"].form.fields["payload_text"].initial == '{"event": '
+    assert "not valid JSON" in _mend(client, item, '{"event": ').content.decode()
+    assert _mend(client, item, '{"event": "fine", "user_id": "ada"}').status_code == 302
+    assert Event.objects.filter(name="fine").exists()
+
+
+def test_a_reserved_name_from_a_page_is_accepted_from_the_admin(client_of_shop: tuple[Client, Source]) -> None:
+    client, source = client_of_shop
+    item = _send(client, source, {"event": "cart_abandonment", "user_id": "ada"})
+    text = client.get(f"/admin/tracking/quarantined/{item.pk}/change/").context["adminform"].form.fields["payload_text"]
+    assert _mend(client, item, text.initial).status_code == 302
+
+
+def test_reasons_are_counted_above_the_list(client_of_shop: tuple[Client, Source]) -> None:
+    client, source = client_of_shop
+    for _ in range(3):
+        _send(client, source, OLD)
+    reasons = client.get("/admin/tracking/quarantined/").context["reasons"]
+    assert [(reason["code"], reason["number"]) for reason in reasons] == [("timestamp_out_of_range", 3)]

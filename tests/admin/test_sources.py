@@ -1,0 +1,70 @@
+"""Sources in the admin: keys, how to send, what came without identity."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.admin.conftest import Login
+from tests.cast import make_source
+from tracking.models import AllowedOrigin, EventCount, Source
+from tracking.sources import hash_secret
+
+pytestmark = pytest.mark.django_db
+FORM = {
+    "name": "Shop",
+    "lateness_number": "2",
+    "lateness_unit": "3600",
+    "is_activity": "on",
+    "is_enabled": "on",
+    "origins-TOTAL_FORMS": "1",
+    "origins-INITIAL_FORMS": "0",
+    "origins-0-origin": "https://Shop.example/",
+}
+
+
+def test_the_secret_key_is_shown_once_and_kept_as_a_hash(login: Login) -> None:
+    client = login("Developer")
+    answer = client.post("/admin/tracking/source/add/", FORM)
+    secret = answer.context["secret_key"]
+    source = Source.objects.get(name="Shop")
+    assert secret in answer.content.decode()
+    assert "no-store" in answer["Cache-Control"]
+    assert source.secret_hash == hash_secret(secret)
+    assert source.lateness.total_seconds() == 7200
+    later = client.get(f"/admin/tracking/source/{source.pk}/change/").content.decode()
+    assert secret not in later
+    assert source.write_key in later
+    assert f"Bearer {source.write_key}" in later
+
+
+def test_an_origin_is_kept_as_a_browser_sends_it(login: Login) -> None:
+    login("Developer").post("/admin/tracking/source/add/", FORM)
+    assert AllowedOrigin.objects.get().origin == "https://shop.example"
+
+
+@pytest.mark.parametrize("wrong", ["shop.example", "ftp://shop.example", "https://shop.example/page", "https://"])
+def test_what_is_no_origin_is_refused(login: Login, wrong: str) -> None:
+    login("Developer").post("/admin/tracking/source/add/", FORM | {"origins-0-origin": wrong})
+    assert not AllowedOrigin.objects.exists()
+
+
+def test_a_replaced_secret_key_is_another_one_and_asks_first(login: Login) -> None:
+    source, client = make_source(), login("Developer")
+    url = f"/admin/tracking/source/{source.pk}/replace-secret/"
+    client.get(url)
+    source.refresh_from_db()
+    before = source.secret_hash
+    secret = client.post(url).context["secret_key"]
+    source.refresh_from_db()
+    assert source.secret_hash == hash_secret(secret) != before
+
+
+def test_events_without_identity_are_counted_with_the_cure(login: Login) -> None:
+    source = make_source()
+    minute = datetime.now(UTC).replace(second=0, microsecond=0)
+    EventCount.objects.create(
+        minute=minute, lane=1, source_id=source.pk, name="add_to_cart", received=10, without_identity=4
+    )
+    page = login("Developer").get(f"/admin/tracking/source/{source.pk}/change/").content.decode()
+    assert "4 events without identity" in page
+    assert "anonymous_id" in page
