@@ -5,8 +5,10 @@ import time
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_postrun
+from celery.signals import task_postrun, worker_init
 from django.core.cache import cache
+
+from engagement.lib.garbage import calm_collector
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "engagement.settings")
 
@@ -38,3 +40,9 @@ def note_heartbeat(task: Any = None, state: str | None = None, **_: Any) -> None
     """Remember when each task last succeeded: what the dashboard's warning looks at."""
     if task is not None and state == "SUCCESS":
         cache.set(f"heartbeat:{task.name}", time.time(), HEARTBEAT_SECONDS)
+
+
+@worker_init.connect
+def calm_worker(**_: Any) -> None:
+    """Before the pool starts: its processes inherit it."""
+    calm_collector()
