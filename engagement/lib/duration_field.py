@@ -26,6 +26,10 @@ class DurationInUnitsWidget(forms.MultiWidget):
         context["widget"]["subwidgets"][1]["attrs"]["aria-label"] = "Unit"
         return context
 
+    def id_for_label(self, id_: str) -> str:
+        """The label belongs to the number."""
+        return f"{id_}_0" if id_ else ""
+
     def decompress(self, value: Any) -> list[Any]:
         """Return the number and the largest unit in which it is whole."""
         if value is None:

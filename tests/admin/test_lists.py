@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -25,7 +26,7 @@ def _fill(count: int) -> None:
     for number in range(count):
         moment = now - timedelta(seconds=number)
         profile, event = uuid.uuid4(), compute_timed_id(moment, "event", str(number))
-        row = {"lane": compute_lane(profile), "profile_id": profile}
+        row: dict[str, Any] = {"lane": compute_lane(profile), "profile_id": profile}
         Profile.objects.create(
             id=profile, lane=row["lane"], user_id=f"user-{number:03}", seen_at=moment, created_at=moment
         )

@@ -134,7 +134,7 @@ def _retime(client: Client) -> bool:
     interval = PeriodicTask.objects.get(name="Find silences").interval
     client.post(f"/admin/django_celery_beat/periodictask/{task.pk}/change/", {"interval": interval.pk, "enabled": "on"})
     task.refresh_from_db()
-    return task.interval_id == interval.pk
+    return bool(task.interval_id == interval.pk)
 
 
 def _turn_switch(client: Client) -> bool:
@@ -237,3 +237,12 @@ def make_in_doubt() -> Delivery:
         updated_at=now,
         message={"subject": "Your cart", "to": "ada@example.com", "sender": "shop@example.com", "html": "<p>Hi</p>"},
     )
+
+
+def test_a_login_leads_to_the_dashboard_or_to_the_page_that_was_asked_for(client: Client) -> None:
+    User.objects.create_user("mara", password="correct horse", is_staff=True)
+    assert 'name="next" value="/admin/"' in client.get("/admin/login/").content.decode()
+    page = client.get("/admin/login/?next=/admin/triggers/rule/").content.decode()
+    assert "next=/admin/triggers/rule/" in page
+    answer = client.post("/admin/login/?next=/admin/triggers/rule/", {"username": "mara", "password": "correct horse"})
+    assert answer["Location"] == "/admin/triggers/rule/"

@@ -152,4 +152,4 @@ def load_reasons() -> list[dict[str, Any]]:
     since = datetime.now(UTC) - timedelta(days=_GROUPED_DAYS)
     rows = Quarantined.objects.filter(received_at__gte=since, resent_at__isnull=True)
     counted = rows.values("code", "source__name").annotate(number=Count("id"), latest=Max("received_at"))
-    return list(counted.order_by("-number")[:8])
+    return [dict(row) for row in counted.order_by("-number")[:8]]

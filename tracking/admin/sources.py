@@ -27,7 +27,11 @@ _COUNTED = timedelta(hours=24)
 class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
     """A source's name and what its events mean."""
 
-    lateness = DurationInUnitsField(label="Lateness", help_text=Source._meta.get_field("lateness").help_text)
+    lateness = DurationInUnitsField(
+        label="Lateness",
+        initial=Source._meta.get_field("lateness").default,
+        help_text=Source._meta.get_field("lateness").help_text,
+    )
 
     class Meta:
         model = Source
@@ -36,6 +40,11 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
 
 class OriginForm(forms.ModelForm):  # type: ignore[type-arg]
     """An origin, as a browser names it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The column's heading labels the field for those who see it.
+        self.fields["origin"].widget.attrs["aria-label"] = "Origin"
 
     def clean_origin(self) -> str:
         """Cut what a browser would not send."""

@@ -17,9 +17,9 @@ class RuleFilter(admin.SimpleListFilter):
     title = "rule"
     parameter_name = "rule"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[int, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the rules' names."""
-        return list(Rule.objects.order_by("name").values_list("pk", "name")[:_MOST])
+        return [(str(pk), name) for pk, name in Rule.objects.order_by("name").values_list("pk", "name")[:_MOST]]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows of the rule."""

@@ -125,4 +125,4 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def list_problems(self) -> list[str]:
         """Return what is still missing, in words."""
-        return [message for field, found in self.errors.items() if field != "name" for message in found]
+        return [str(message) for field, found in self.errors.items() if field != "name" for message in found]

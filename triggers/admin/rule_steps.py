@@ -93,7 +93,9 @@ def describe_step(rule: Rule, name: str) -> dict[str, Any]:
         problems.append("Its message is gone: choose another.")
     return {
         "sentence": say_definition(definition),
-        "before": say_definition(in_force.definition) if name == "activate" and is_changed(rule, in_force) else "",
+        "before": say_definition(in_force.definition)
+        if in_force and name == "activate" and is_changed(rule, in_force)
+        else "",
         "in_force": in_force,
         "template": template,
         "problems": problems,

@@ -40,7 +40,7 @@ class RuleList(UnfoldChangeList):  # type: ignore[misc]
     def get_results(self, request: HttpRequest) -> None:
         """Read the page, then, at once for all rows, which awaited events were never seen."""
         super().get_results(request)
-        rows = list(self.result_list)
+        rows: list[Any] = list(self.result_list)  # type: ignore[has-type]
         unseen = find_unseen(name for rule in rows for name in list_awaited(rule.definition))
         for rule in rows:
             rule.worries = list_worries(rule, unseen, rule.last_at, rule.active_since)

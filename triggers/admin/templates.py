@@ -1,6 +1,7 @@
 """Templates: edit, preview, try on oneself; each change is a new version."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -22,6 +23,7 @@ from triggers.render.liquid import RenderFailed, render_message
 from triggers.template_versions import save_template
 
 SENT_TEST = "Sent a test."
+_NOBODY = UUID(int=0)
 _SHOWN_VERSIONS = 20
 _NEEDS_BOTH = "Choose a person and one of their events."
 
@@ -75,10 +77,11 @@ class TemplateAdmin(PageAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show the form with people to try it on, and the versions."""
-        versions = TemplateVersion.objects.filter(template_id=object_id) if object_id and object_id.isdecimal() else ()
+        known = int(object_id) if object_id and object_id.isdecimal() else 0
+        versions = TemplateVersion.objects.filter(template_id=known).order_by("-number")
         context = {
             "people": list_people(),
-            "versions": list(versions.order_by("-number")[:_SHOWN_VERSIONS]) if versions != () else [],
+            "versions": list(versions[:_SHOWN_VERSIONS]),
             "own_address": getattr(request.user, "email", ""),
         }
         return super().changeform_view(request, object_id, form_url, (extra_context or {}) | context)
@@ -129,7 +132,7 @@ class TemplateAdmin(PageAdmin):
         self._allow(request)
         person = find_person(request.POST.get("person", ""))
         try:
-            event = Event.objects.filter(pk=request.POST.get("event_id") or None).first()
+            event = Event.objects.filter(pk=request.POST.get("event_id") or _NOBODY).first()
         except ValidationError:
             event = None
         if person is None or event is None or event.profile_id != person.pk:

@@ -16,6 +16,7 @@ function start(editor) {
     hidden.value = JSON.stringify(conditions.read());
     sentence.refreshSoon();
   };
+  let filledIn = "";
   const switchFields = () => {
     const kind = form.elements.kind.value;
     const needed = new Set(editor.kind_fields[kind] || []);
@@ -25,7 +26,12 @@ function start(editor) {
     }
     form.querySelector("[data-field=reentry_after]").hidden = form.elements.reentry.value !== "after";
     const [number, unit] = [form.elements.after_number, form.elements.after_unit];
-    if (DEFAULT_AFTER[kind] && !number.value) [number.value, unit.value] = DEFAULT_AFTER[kind];
+    // Another kind brings another usual span, unless somebody has typed one.
+    const isOwn = number.value && `${number.value} ${unit.value}` !== filledIn;
+    if (DEFAULT_AFTER[kind] && !isOwn) {
+      [number.value, unit.value] = DEFAULT_AFTER[kind];
+      filledIn = DEFAULT_AFTER[kind].join(" ");
+    }
     if (form.elements.reentry.value === "after" && !form.elements.reentry_after_number.value) {
       [form.elements.reentry_after_number.value, form.elements.reentry_after_unit.value] = [1, 86400];
     }
