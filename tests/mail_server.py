@@ -1,6 +1,7 @@
 """A real SMTP server that does what a test tells it: takes mails, refuses them, or breaks the connection."""
 
 import asyncio
+import threading
 from email import message_from_bytes
 from email.message import Message
 from typing import Any
@@ -25,6 +26,16 @@ class MailServer:
         self.break_before_body = False
         self.port = find_free_port()
         self._controller: Controller | None = None
+        self._may_answer = threading.Event()
+        self._may_answer.set()
+
+    def hold(self) -> None:
+        """Take whole mails and say nothing."""
+        self._may_answer.clear()
+
+    def let_go(self) -> None:
+        """Answer again."""
+        self._may_answer.set()
 
     def start(self) -> None:
         """Listen."""
@@ -49,6 +60,7 @@ class MailServer:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         """Answer to a whole mail."""
+        await asyncio.to_thread(self._may_answer.wait, 30)
         if self.break_after_body:
             server.transport.abort()
             return "250 never heard"
