@@ -82,7 +82,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_BACK_BUTTON": True,
     "DASHBOARD_CALLBACK": "engagement.admin.dashboard.show_dashboard",
     "STYLES": [lambda request: static("office/office.css")],
-    "SCRIPTS": [],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("office/icon.svg")}],
     "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": _NAVIGATION},
     "BORDER_RADIUS": "6px",
     "COLORS": {

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 _COLORS = ("--color-primary-600", "#0d9488", "#d97706", "#7c3aed", "#db2777", "#64748b")
-_TICKS = {"color": "#6b7280"}
+_TICKS = {"color": "#757f91"}
 
 
 class Chart(Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Interval
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from engagement.lib.pages import PageAdmin
+from engagement.lib.say import moment_column
 from engagement.schedules import SCHEDULES
 
 BUILT_IN = frozenset(schedule.name for schedule in SCHEDULES)
@@ -55,12 +56,15 @@ class ScheduleAdmin(BaseTaskAdmin, PageAdmin):  # type: ignore[misc]
     """What beat starts, and how often."""
 
     form = TaskForm
-    list_display = ("name", "says", "interval", "enabled", "last_run_at")
+    list_display = ("name", "says", "interval", "enabled", "last_run")
     list_filter = ()
     search_fields = ()
     date_hierarchy = None
+    change_form_template = None
     actions = None
-    built_in_fields = ("name", "description", "interval", "enabled", "last_run_at")
+    built_in_fields = ("name", "description", "interval", "enabled", "last_run")
+
+    last_run = staticmethod(moment_column("last_run_at", "last started"))
 
     @admin.display(description="what it does")
     def says(self, task: PeriodicTask) -> str:
@@ -82,7 +86,7 @@ class ScheduleAdmin(BaseTaskAdmin, PageAdmin):  # type: ignore[misc]
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """A built-in schedule keeps its name and its task."""
         if _is_built_in(obj):
-            return ("name", "description", "last_run_at")
+            return ("name", "description", "last_run")
         return super().get_readonly_fields(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

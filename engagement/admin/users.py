@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group, User
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from engagement.lib.pages import PageAdmin
+from engagement.lib.say import moment_column
 
 for _model in (User, Group, AccessAttempt, AccessFailureLog, AccessLog):
     if admin.site.is_registered(_model):
@@ -21,7 +22,7 @@ class UserAdmin(BaseUserAdmin, PageAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "is_active", "is_superuser", "last_login")
+    list_display = ("username", "email", "is_active", "is_superuser", moment_column("last_login", "last login"))
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
@@ -39,8 +40,14 @@ class GroupAdmin(BaseGroupAdmin, PageAdmin):
 class AccessAttemptAdmin(PageAdmin):
     """Failed logins; deleting a row opens the door again at once."""
 
-    list_display = ("attempt_time", "username", "ip_address", "failures_since_start")
-    fields = readonly_fields = ("attempt_time", "username", "ip_address", "user_agent", "failures_since_start")
+    list_display = (moment_column("attempt_time", "last try"), "username", "ip_address", "failures_since_start")
+    fields = readonly_fields = (
+        moment_column("attempt_time", "last try"),
+        "username",
+        "ip_address",
+        "user_agent",
+        "failures_since_start",
+    )
     empty_title = "Nobody has been refused"
     empty_hint = "Ten wrong passwords lock a name at an address for a quarter of an hour."
 

@@ -152,9 +152,9 @@ def test_groups_within_groups_survive_saving_and_loading(open_admin: OpenAdmin) 
     second.get_by_label("Comparison").select_option("is one of")
     second.get_by_label("Values, one on each line").fill("pro\nteam")
     sentence = (
-        "When someone does `purchase`, and the event's `total` is between 10 and 20, and it is not so that (they have "
-        "done `refund` at least 1 time in the last 7 days or the person's `plan` is one of “pro”, “team”) — every time. "
-        "No message is sent: it only records."
+        "When someone does `purchase`, and the event's `total` is between 10 and 20, and it is not so that (they "
+        "have done `refund` at least 1 time in the last 7 days or the person's `plan` is one of “pro”, “team”) — every "
+        "time. No message is sent: it only records."
     )
     expect(page.locator("#rule-sentence")).to_have_text(sentence)
     page.get_by_role("button", name="Save and continue editing").click()

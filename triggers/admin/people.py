@@ -5,16 +5,21 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 
 from engagement.lib.keyset import CURSOR_VAR
 from engagement.lib.pages import KeysetAdmin
 from engagement.lib.say import moment_column
 from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
-from tracking.models import Profile, Source
+from tracking.models import Event, Profile, Source
 from triggers.admin.template_trial import filter_by_email
-from triggers.admin.timeline import load_timeline
+from triggers.admin.timeline import find_spans, load_timeline
+from triggers.admin.why import explain_event
 
 
 @admin.register(Profile)
@@ -31,6 +36,12 @@ class PeopleAdmin(KeysetAdmin):
     empty_title = "Nobody has been seen yet"
     empty_hint = "Each person appears with their first event."
     empty_link = ("Go to the sources", "admin:tracking_source_changelist")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the question why."""
+        why = self.admin_site.admin_view(self.show_why)
+        own = path("<uuid:profile_id>/why/<uuid:event_id>/", why, name="tracking_profile_why")
+        return [own, *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Profile]:
         """Leave out who was never active when the list is read by last activity: the index holds the others."""
@@ -75,6 +86,25 @@ class PeopleAdmin(KeysetAdmin):
         if profile is not None:
             context = describe_person(profile, _read_before(request))
         return super().change_view(request, object_id, form_url, (extra_context or {}) | context)
+
+    def show_why(self, request: HttpRequest, profile_id: UUID, event_id: UUID) -> HttpResponse:
+        """Say what each rule made of one event of a person."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        profile, event = get_object_or_404(Profile, pk=profile_id), get_object_or_404(Event, pk=event_id)
+        if event.profile_id not in {span[0] for span in find_spans(profile)}:
+            raise Http404("This is no event of this person.")
+        context = {**self.admin_site.each_context(request), **_describe_why(profile, event)}
+        return TemplateResponse(request, "admin/triggers/why.html", context)
+
+
+def _describe_why(profile: Profile, event: Event) -> dict[str, Any]:
+    return {
+        "title": f"Why? {event.name} of {profile}",
+        "profile": profile,
+        "event": event,
+        "answers": explain_event(profile.pk, event.pk),
+    }
 
 
 def describe_person(profile: Profile, before: UUID | None) -> dict[str, Any]:
