@@ -269,6 +269,9 @@ def test_axe_finds_nothing_serious_on_a_persons_page_nor_on_the_login(
     if person.count():
         person.click()
         assert find_barriers(page) == []
+        page.get_by_role("link", name="Why, or why not?").first.click()
+        expect(page.get_by_text("Rules, history and repetition are judged")).to_be_visible()
+        assert find_barriers(page) == []
 
 
 def test_the_menu_of_the_account_opens_by_keyboard(open_admin: OpenAdmin) -> None:
