@@ -1,85 +1,70 @@
-"""Liquid in a sandbox: a marketer is trusted with words, not with code. Pure.
+"""Liquid in a sandbox: a marketer is trusted with words, not with code. Pure."""
 
-The library's own limits do not reach a range literal, which is built in full before a loop counts: it is capped here,
-at evaluation, for both ways of rendering.
-"""
+from functools import lru_cache
 
-from collections.abc import Iterable
-from typing import Any, TextIO
-
-from liquid import Environment, RenderContext
-from liquid.builtin.expressions import FilteredExpression
-from liquid.builtin.expressions.primitive import RangeLiteral
-from liquid.builtin.output import Output, OutputNode
-from liquid.exceptions import LiquidError, ResourceLimitError
-from liquid.stringify import to_liquid_string
+from liquid import BoundTemplate, Environment
 
 from triggers.render.dates import format_date
+from triggers.render.limits import BoundedContext
+from triggers.render.outputs import PLAIN_TAGS, STRICT_TAGS
 
-MAX_RANGE = 5_000
 MAX_LENGTH = 200_000
+MAX_SOURCE = 100_000
 _BANNED_TAGS = ("include", "render", "extends", "block")
+_BANNED_FILTERS = ("safe", "escapejs")
+"""`safe` would let what a stranger typed into a page become HTML of a mail; there is no script in a mail."""
 
 
-class MissingVariable(LiquidError):
-    """A variable has no value and no `default`; `name` is the variable as it was written."""
+class SandboxTemplate(BoundTemplate):
+    """A template whose renders are counted."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"missing: {name}", token=None)
-        self.name = name
-
-
-class _StrictOutput(OutputNode):
-    """`{{ … }}`: an empty place is an error, unless a `default` says what stands there."""
-
-    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        text = to_liquid_string(self.expression.evaluate(context), context.autoescape)
-        if not text.strip() and not _has_default(self.expression) and isinstance(context.env, Sandbox):
-            context.env.note_missing(str(self.expression).partition(" |")[0])
-        return buffer.write(text)
-
-
-class _StrictOutputTag(Output):
-    node_class = _StrictOutput
+    context_class = BoundedContext
 
 
 class Sandbox(Environment):
     """An environment with limits. With `is_strict` an empty place raises MissingVariable."""
 
-    loop_iteration_limit = 5_000
+    template_class = SandboxTemplate
+    loop_iteration_limit = 1_000
     output_stream_limit = MAX_LENGTH
-    local_namespace_limit = 100_000
     context_depth_limit = 20
 
     def __init__(self, *, autoescape: bool, is_strict: bool) -> None:
-        super().__init__(autoescape=autoescape)
         self.is_strict = is_strict
+        super().__init__(autoescape=autoescape)
+        self.text_filters = _find_text_filters(self)
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
-        """Take the library's tags and filters, without those that read files."""
+        """Take the library's tags and filters, without those that read files or pass on what was not escaped."""
         super().setup_tags_and_filters(extra=extra)
-        self.add_tag(_StrictOutputTag)
+        for tag in STRICT_TAGS if self.is_strict else PLAIN_TAGS:
+            self.add_tag(tag)
         for name in _BANNED_TAGS:
             self.tags.pop(name, None)
+        for name in _BANNED_FILTERS:
+            self.filters.pop(name, None)
         self.add_filter("date", format_date)
 
-    def note_missing(self, name: str) -> None:
-        """An empty place was found."""
-        if self.is_strict:
-            raise MissingVariable(name)
+
+def _find_text_filters(sandbox: Environment) -> frozenset[str]:
+    """Return the filters that make text of whatever they are given; `slice` takes lists too."""
+    module = "liquid.builtin.filters.string"
+    return frozenset(name for name, function in sandbox.filters.items() if function.__module__ == module) - {"slice"}
 
 
-def _has_default(expression: Any) -> bool:
-    filters: Iterable[Any] = expression.filters or () if isinstance(expression, FilteredExpression) else ()
-    return any(filter_.name == "default" for filter_ in filters)
+_SANDBOXES = {
+    (autoescape, is_strict): Sandbox(autoescape=autoescape, is_strict=is_strict)
+    for autoescape in (True, False)
+    for is_strict in (True, False)
+}
 
 
-def _cap_range(self: RangeLiteral, start: Any, stop: Any) -> range:
-    made = _make_range(self, start, stop)
-    if len(made) > MAX_RANGE:
-        raise ResourceLimitError(f"a range may hold at most {MAX_RANGE} numbers", token=self.token)
-    return made
+@lru_cache(maxsize=256)
+def parse_part(source: str, *, autoescape: bool, is_strict: bool) -> BoundTemplate:
+    """Return a parsed part of a message. Raises LiquidError; parsing costs more than filling in, so it is kept."""
+    return _SANDBOXES[autoescape, is_strict].from_string(source)
 
 
-_make_range = RangeLiteral._make_range
-RangeLiteral._make_range = _cap_range  # type: ignore[method-assign]
+def find_filters() -> frozenset[str]:
+    """Return the names of the filters that there are."""
+    return frozenset(_SANDBOXES[True, True].filters)
