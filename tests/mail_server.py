@@ -1,6 +1,7 @@
 """A real SMTP server that does what a test tells it: takes mails, refuses them, or breaks the connection."""
 
 import asyncio
+import socket
 import threading
 from email import message_from_bytes
 from email.message import Message
@@ -67,3 +68,28 @@ class MailServer:
         if self.say.startswith("250"):
             self.mails.append(message_from_bytes(envelope.content))
         return self.say
+
+
+class RudeServer:
+    """A server that greets with a refusal and hangs up; `connections` counts who came."""
+
+    def __init__(self, greeting: str) -> None:
+        self.connections = 0
+        self._greeting = greeting
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._refuse, daemon=True).start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._listener.close()
+
+    def _refuse(self) -> None:
+        while True:
+            try:
+                guest, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with guest:
+                guest.sendall(f"{self._greeting}\r\n".encode())

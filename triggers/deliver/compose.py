@@ -1,5 +1,6 @@
 """The exact message of a delivery: the newest words of its template, filled in."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -28,21 +29,28 @@ class Composed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compose(
-    connection: Connection, template_id: int | None, event: LoggedEvent, person: ProfileState, registry: Registry
+    connection: Connection,
+    template_id: int | None,
+    event: LoggedEvent,
+    person: ProfileState,
+    registry: Registry,
+    now: datetime,
 ) -> Composed | RenderFailed:
     """Return the message of a template for a person and an event, or why there is none."""
     row = connection.execute(_NEWEST, (template_id,)).fetchone()
     if row is None:
         return RenderFailed(reason=Reason.TEMPLATE_MISSING.value, detail=f"template {template_id}")
     words = Words(subject=row[1], html=row[2], text=row[3], allows_empty=row[4] == MissingVariable.EMPTY)
-    rendered = render_message(words, describe_variables(event, person, registry))
+    rendered = render_message(words, describe_variables(event, person, registry, now))
     if isinstance(rendered, RenderFailed):
         return rendered
     return Composed(version_id=row[0], message=rendered)
 
 
-def describe_variables(event: LoggedEvent, person: ProfileState, registry: Registry) -> dict[str, Any]:
-    """Return the variables of a message about an event of a person."""
+def describe_variables(
+    event: LoggedEvent, person: ProfileState, registry: Registry, now: datetime | None = None
+) -> dict[str, Any]:
+    """Return the variables of a message about an event of a person, made `now`."""
     source = registry.by_id.get(event.source_id or 0)
     return build_variables(
         user_id=person.user_id,
@@ -52,4 +60,5 @@ def describe_variables(event: LoggedEvent, person: ProfileState, registry: Regis
         properties=event.properties,
         source_name=source.name if source is not None else "",
         time_zone=settings.TIME_ZONE,
+        now=now,
     )

@@ -6,9 +6,10 @@ from uuid import UUID
 
 import msgspec
 
+from tracking.event import DERIVED
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
-from tracking.profiles import OPEN, ProfileState, load_person
+from tracking.profiles import OPEN, PROFILE_COLUMNS, ProfileState, load_person, make_state
 from tracking.queries import find_events, find_last_activity, find_named_events
 from tracking.registry import Registry
 from triggers.deliver.claim import Claimed
@@ -16,13 +17,16 @@ from triggers.rules.definition import Abandonment, Always, EventTrigger, RuleDef
 from triggers.rules.parse import parse_definition
 from triggers.rules.wait_key import keys_fit, read_wait_key
 
-_LOCK_PERSON = "select from profile where id = %s for update"
+_LOCK_PERSON = f"select {PROFILE_COLUMNS} from profile where id = %s for no key update"
 _STANDING = """
 select clock_timestamp(), r.state, exists (select from triggers_sendingswitch where is_stopped),
        v.definition, exists (select from delivery d where d.id = %(id)s and d.lane = %(lane)s and d.state = 'claimed'
                               and d.claim_token = %(token)s and d.lease_until > clock_timestamp())
   from triggers_rule r, activation a join triggers_ruleversion v on v.id = a.rule_version_id
  where r.id = %(rule)s and a.id = %(activation)s
+"""
+_DETECTING = """
+select definition from triggers_ruleversion where rule_id = %s and from_seq < %s order by from_seq desc limit 1
 """
 _EARLIER = """
 select exists (select from activation a join activation own on own.id = %s
@@ -49,10 +53,9 @@ def load_standing(connection: Connection, claimed: Claimed) -> Standing | None:
 
     None when the rule, the person or the event is no longer there.
     """
-    person = load_person(connection, claimed.profile_id)
+    person = lock_person(connection, claimed.profile_id)
     if person is None:
         return None
-    connection.execute(_LOCK_PERSON, (person.id,))
     values = {
         "id": claimed.id,
         "lane": claimed.lane,
@@ -75,11 +78,27 @@ def load_standing(connection: Connection, claimed: Claimed) -> Standing | None:
     )
 
 
+def lock_person(connection: Connection, profile_id: UUID) -> ProfileState | None:
+    """Lock the row of the person that a profile belongs to, and read it as it is then.
+
+    Only that row is locked, and not those that lead to it: a lane that holds both would lock them in another order.
+    """
+    while True:
+        person = load_person(connection, profile_id)
+        row = connection.execute(_LOCK_PERSON, (person.id,)).fetchone() if person is not None else None
+        if row is None:
+            return None
+        locked = make_state(row)
+        if locked.linked_to is None or locked.linked_to == profile_id:
+            return locked
+        profile_id = locked.linked_to
+
+
 def is_ended(connection: Connection, standing: Standing) -> bool:
     """Whether the log now holds the event that the wait was for: logged since, or that happened since."""
-    trigger = standing.definition.trigger
     detector = _read_detector(standing.event)
-    if not isinstance(trigger, Abandonment) or detector is None:
+    trigger = _find_wait(connection, standing, detector) if detector is not None else None
+    if trigger is None or detector is None:
         return False
     found = find_named_events(
         connection,
@@ -115,6 +134,16 @@ def is_double(connection: Connection, standing: Standing, activation_id: UUID) -
     return bool(row and row[0])
 
 
+def _find_wait(connection: Connection, standing: Standing, detector: dict[str, Any]) -> Abandonment | None:
+    """Return the wait that the event came from: this rule's own, or that of the rule whose event started this one."""
+    trigger: Any = standing.definition.trigger
+    if isinstance(trigger, EventTrigger):
+        row = connection.execute(_DETECTING, (int(detector["rule"]), standing.event.seq)).fetchone()
+        trigger = parse_definition(msgspec.json.encode(row[0])).trigger if row is not None else None
+    return trigger if isinstance(trigger, Abandonment) else None
+
+
 def _read_detector(event: LoggedEvent) -> dict[str, Any] | None:
-    detector = event.context.get("detector")
+    """Return which wait an event came from; what a client says under that name is not believed."""
+    detector = event.context.get("detector") if event.origin == DERIVED else None
     return detector if isinstance(detector, dict) else None

@@ -1,9 +1,12 @@
 """Delivering what is due: claim, ask every gate again, hand over in a short transaction, then the network."""
 
 from collections import Counter
-from datetime import timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import msgspec
+import psycopg
 import structlog
 
 from tracking.log.write import Connection
@@ -11,16 +14,16 @@ from tracking.registry import Registry
 from triggers.channels import CHANNELS
 from triggers.channels.address import hash_address
 from triggers.channels.base import Channel, Prepared, SendOutcome, SendResult, Session
-from triggers.deliver.claim import Claimed, claim_due, expire_leases
+from triggers.deliver.claim import Claimed, claim_due, expire_leases, release_claims, wake_held
 from triggers.deliver.compose import Composed, compose
 from triggers.deliver.facts import Standing, came_back, is_double, is_ended, load_standing
-from triggers.deliver.record import record_hand_over, record_outcome, record_refusal
-from triggers.models import DeliveryState
+from triggers.deliver.record import record_drop, record_failure, record_hand_over, record_hold, record_outcome
 from triggers.policy.decide import decide_sending
 from triggers.policy.decision import Reason, Verdict
 from triggers.policy.inputs import RuleStanding, SendingInputs
 
 LIMIT = 100
+PATIENCE = 45.0
 
 _SUPPRESSED = "select exists (select from triggers_suppression where channel = %s and address_hash = %s)"
 _CLOCK = "select clock_timestamp()"
@@ -36,35 +39,55 @@ class DeliverReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def deliver_due(connection: Connection, registry: Registry, limit: int = LIMIT) -> DeliverReport:
-    """Deliver up to `limit` messages whose time has come. Safe twice and in parallel."""
+    """Deliver up to `limit` messages whose time has come. Safe twice and in parallel.
+
+    What is not begun in `PATIENCE` seconds is given back, long before the leases end.
+    """
     expire_leases(connection)
-    claimed = claim_due(connection, limit)
+    wake_held(connection)
+    waiting = claim_due(connection, limit)
+    count, deadline = len(waiting), monotonic() + PATIENCE
     outcomes: Counter[str] = Counter()
     sessions: dict[str, Session] = {}
     try:
-        for delivery in claimed:
+        while waiting and monotonic() < deadline:
+            delivery = waiting[0]
             outcome = _deliver(connection, delivery, registry, sessions)
+            waiting = waiting[1:]
             outcomes[outcome] += 1
             log.info("delivery", delivery_id=str(delivery.id), rule_id=delivery.rule_id, outcome=outcome)
     finally:
         for session in sessions.values():
             session.close()
-    return DeliverReport(claimed=len(claimed), outcomes=dict(outcomes))
+        with suppress(psycopg.OperationalError):
+            release_claims(connection, waiting)
+    return DeliverReport(claimed=count, outcomes=dict(outcomes))
 
 
 def _deliver(connection: Connection, claimed: Claimed, registry: Registry, sessions: dict[str, Session]) -> str:
-    channel = CHANNELS[claimed.channel]
-    with connection.transaction():
-        prepared = _hand_over(connection, claimed, channel, registry)
+    """Deliver one. What goes wrong with it, the database's own troubles apart, stops no other."""
+    try:
+        channel = CHANNELS[claimed.channel]
+        with connection.transaction():
+            prepared = _hand_over(connection, claimed, channel, registry)
+    except psycopg.OperationalError:
+        raise
+    except Exception as error:
+        log.error("delivery_failed", delivery_id=str(claimed.id), rule_id=claimed.rule_id, exc_info=error)
+        record_failure(connection, claimed, error, _read_clock(connection))
+        return "failed"
     if not isinstance(prepared, Prepared):
         return prepared
     if channel.name not in sessions:
         sessions[channel.name] = channel.open_session()
     outcome = _send(sessions[channel.name], prepared)
-    row = connection.execute(_CLOCK).fetchone()
-    if row is not None:
-        record_outcome(connection, claimed, outcome, row[0])
+    record_outcome(connection, claimed, outcome, _read_clock(connection))
     return outcome.result.value
+
+
+def _read_clock(connection: Connection) -> datetime:
+    row = connection.execute(_CLOCK).fetchone()
+    return row[0] if row is not None else datetime.now(UTC)
 
 
 def _send(session: Session, prepared: Prepared) -> SendOutcome:
@@ -80,18 +103,20 @@ def _hand_over(connection: Connection, claimed: Claimed, channel: Channel, regis
     """Return the message that may leave now, or the reason why none does."""
     standing = load_standing(connection, claimed)
     if standing is None:
-        return _refuse(connection, claimed, DeliveryState.DROPPED, Reason.ERASED)
+        return _drop(connection, claimed, Reason.ERASED)
     if not standing.is_held:
         return "lease_lost"
     address = channel.find_address(standing.person.traits)
     decision = decide_sending(_gather(connection, claimed, standing, channel, address, registry))
     if decision.verdict is Verdict.DROP:
-        return _refuse(connection, claimed, DeliveryState.DROPPED, decision.reason)
+        return _drop(connection, claimed, decision.reason)
     if decision.verdict is Verdict.HOLD:
-        return _refuse(connection, claimed, DeliveryState.PLANNED, decision.reason)
-    composed = compose(connection, standing.definition.template, standing.event, standing.person, registry)
+        record_hold(connection, claimed, decision.reason.value, decision.until)
+        return decision.reason.value
+    template = standing.definition.template
+    composed = compose(connection, template, standing.event, standing.person, registry, standing.now)
     if not isinstance(composed, Composed):
-        return _refuse(connection, claimed, DeliveryState.DROPPED, Reason(composed.reason), composed.detail)
+        return _drop(connection, claimed, Reason(composed.reason), composed.detail)
     prepared = channel.prepare(claimed.id, address, composed.message)
     address_hash = hash_address(channel.name, address)
     is_ours = record_hand_over(connection, claimed, prepared, address_hash, composed.version_id)
@@ -124,6 +149,6 @@ def _gather(
     )
 
 
-def _refuse(connection: Connection, claimed: Claimed, state: DeliveryState, reason: Reason, detail: str = "") -> str:
-    record_refusal(connection, claimed, state, reason.value, detail)
+def _drop(connection: Connection, claimed: Claimed, reason: Reason, detail: str = "") -> str:
+    record_drop(connection, claimed, reason.value, detail)
     return reason.value

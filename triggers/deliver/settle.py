@@ -5,12 +5,13 @@ from uuid import UUID
 from django.db import connection
 
 _ARRIVED = """
-update delivery set state = 'accepted', reason = 'settled', detail = %s, updated_at = clock_timestamp()
+update delivery set state = 'accepted', reason = 'settled', detail = %s, claim_token = null,
+       updated_at = clock_timestamp()
  where id = %s and state = 'in_doubt'
 """
 _AGAIN = """
 update delivery set state = 'planned', reason = 'sent_again', detail = %s, due_at = clock_timestamp(),
-       updated_at = clock_timestamp()
+       claim_token = null, updated_at = clock_timestamp()
  where id = %s and state = 'in_doubt'
 """
 

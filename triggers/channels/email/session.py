@@ -1,7 +1,7 @@
 """Sessions with a mail server, which know where a try broke.
 
 What fails before the message's body began was not sent and may be tried again; a connection that breaks after it leaves
-the mail in doubt. A refusal after the body is an answer like any other.
+the mail in doubt. A refusal after the body (4xx, 5xx) is an answer like any other; anything else there is none.
 """
 
 import smtplib
@@ -50,20 +50,28 @@ class _WatchedBackend(EmailBackend):
 
 
 class SmtpSession:
-    """One connection for several mails, opened when it is needed and again when it was lost."""
+    """One connection for several mails, opened when it is needed and again when it was lost.
+
+    A server that could not be reached is not asked again by this session: with a time-out for each mail, a batch would
+    outlive its lease. Whatever a server says to the connection is no verdict on a message.
+    """
 
     def __init__(self) -> None:
         self._backend: Any = _WatchedBackend(fail_silently=False)
+        self._unreachable: SendOutcome | None = None
 
     def send(self, message: Prepared) -> SendOutcome:
         """Try once."""
+        if self._unreachable is not None:
+            return self._unreachable
         try:
             self._backend.open()
             connection: _Watched = self._backend.connection
             connection.has_body_begun = False
         except (OSError, smtplib.SMTPException) as error:
             self.close()
-            return _judge(error, has_body_begun=False)
+            self._unreachable = SendOutcome(result=SendResult.RETRY, detail=_describe(error))
+            return self._unreachable
         try:
             mail = compose(message)
             sender = sanitize_address(mail.from_email, "utf-8")
@@ -94,7 +102,7 @@ class BackendSession:
         try:
             get_connection(fail_silently=False).send_messages([compose(message)])
         except Exception as error:
-            return SendOutcome(result=SendResult.IN_DOUBT, detail=f"{type(error).__name__}: {error}"[:_LIMIT])
+            return SendOutcome(result=SendResult.IN_DOUBT, detail=_describe(error))
         return SendOutcome(result=SendResult.ACCEPTED)
 
     def close(self) -> None:
@@ -116,19 +124,22 @@ def compose(message: Prepared) -> EmailMultiAlternatives:
 
 
 def _judge(error: Exception, *, has_body_begun: bool) -> SendOutcome:
-    detail = f"{type(error).__name__}: {error}"[:_LIMIT]
     code = _read_code(error)
-    if code is not None:
-        result = SendResult.REJECTED if code >= 500 else SendResult.RETRY
+    if 400 <= code < 500:
+        result = SendResult.RETRY
+    elif 500 <= code < 600:
+        result = SendResult.REJECTED
     else:
         result = SendResult.IN_DOUBT if has_body_begun else SendResult.RETRY
-    return SendOutcome(result=result, detail=detail)
+    return SendOutcome(result=result, detail=_describe(error))
 
 
-def _read_code(error: Exception) -> int | None:
-    """Return the server's answer, where there was one. A refused log-in is ours to mend: worth another try."""
-    if isinstance(error, smtplib.SMTPAuthenticationError):
-        return None
+def _read_code(error: Exception) -> int:
+    """Return the server's answer, 0 where there was none."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return max(code for code, _ in error.recipients.values())
-    return error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else None
+    return error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else 0
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:_LIMIT]
