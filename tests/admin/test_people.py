@@ -1,5 +1,7 @@
 """A person's page: what they did, what was decided and what was sent, with the reasons."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.test import Client
 
@@ -43,8 +45,9 @@ def test_the_timeline_tells_the_event_the_decision_with_its_trace_and_the_messag
 
 
 def test_older_pages_continue_where_the_newer_one_ended(login: Login, shop: Source) -> None:
+    now = datetime.now(UTC)
     for number in range(7):
-        report(f"step_{number}", source=shop)
+        report(f"step_{number}", source=shop, timestamp=now - timedelta(minutes=10 - number))
     evaluate()
     profile = Profile.objects.get(pk=ADA_ID)
     first = timeline.load_timeline(profile, limit=3)
