@@ -63,6 +63,7 @@ def _tab_to(page: Page, name: str, steps: int = 60) -> None:
 
 _FOCUSED_NAME = """() => {
   const one = document.activeElement;
+  if (!one) return '';  // the page is just being drawn
   const label = one.labels?.[0]?.innerText.replace('*', '');
   return (one.getAttribute('aria-label') || label || one.innerText || one.value || '').trim();
 }"""
