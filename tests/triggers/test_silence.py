@@ -8,7 +8,8 @@ from tests.cast import ADA, evaluate, make_rule, make_source, make_template, pas
 from tracking.event import DERIVED, IMPORT
 from tracking.log.horizon import record_tick
 from tracking.models import Event, EventType, Source
-from tracking.registry import forget_registry
+from tracking.registry import forget_registry, get_registry
+from triggers.detect.scan_silence import scan_silence
 from triggers.detect.scan_timers import scan_timers
 from triggers.lifecycle import activate_rule
 from triggers.models import Activation, Delivery, Rule, Timer
@@ -308,3 +309,21 @@ def test_nobody_forges_a_silence_by_what_they_say_of_its_detector(source: Source
     evaluate()
 
     assert not Activation.objects.exists()
+
+
+def test_a_silence_is_not_lost_to_a_return_that_nobody_has_decided_yet(source: Source) -> None:
+    make_rule(trigger=SESSION)
+    report("page_viewed", source=source)
+    evaluate()
+    pass_time(1200)
+    worker = get_worker()
+    record_tick(worker.connection)
+    evaluate()
+
+    report("page_viewed", source=source)
+    scan_silence(worker.connection, worker.book, get_registry())
+    evaluate()
+
+    assert [(silence.name, silence.context["came_back"]) for silence in silences()] == [("session_ended", True)]
+    pass_time(1200)
+    assert scan() == 1

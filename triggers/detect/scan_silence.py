@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from tracking.event import IMPORT
 from tracking.log.horizon import load_horizon
 from tracking.log.write import Connection, encode_row, write_within
 from tracking.profiles import PROFILE_COLUMNS, ProfileState, make_state
@@ -105,6 +106,9 @@ def _confirm(
     if last is None or rule.silence is None:
         return None
     if last.active_at + rule.silence > horizon:
-        connection.execute(_CATCH_UP, (last.active_at, state.id, state.lane, last.active_at))
+        # A return after the horizon is the evaluator's to decide: moved up to it, `seen_at` would hide the silence that
+        # it ended. History ends none.
+        if last.origin == IMPORT or last.received_at <= horizon:
+            connection.execute(_CATCH_UP, (last.active_at, state.id, state.lane, last.active_at))
         return None
     return describe_silence(connection, rule, state, last, registry, came_back=False)
