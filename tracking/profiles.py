@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from engagement.lib.records import pack_rows
 from tracking.event import IDENTIFY, IMPORT, LIVE
 from tracking.log.read import LoggedEvent
@@ -75,6 +77,17 @@ select id, lane, profile_id, seq, patch
   from jsonb_to_recordset(%s) as x (id uuid, lane smallint, profile_id uuid, seq bigint, patch jsonb)
  order by id on conflict do nothing
 """
+
+
+_OUTLIVED = """
+select patch from profile_change c
+ where not exists (select from event e where e.id = c.id and e.lane = c.lane) order by seq
+"""
+
+
+def load_outlived_changes(connection: Connection) -> list[LoggedEvent]:
+    """Return the events that shaped profiles and that the log itself holds no more, in its order."""
+    return [msgspec.convert(row[0], LoggedEvent) for row in connection.execute(_OUTLIVED).fetchall()]
 
 
 def load_profiles(connection: Connection, lane: int, ids: Iterable[UUID]) -> dict[UUID, ProfileState]:
@@ -172,15 +185,9 @@ def save_profiles(connection: Connection, states: Iterable[ProfileState]) -> Non
 
 
 def save_changes(connection: Connection, events: Iterable[LoggedEvent]) -> None:
-    """Copy what shaped profiles (`$` events), so that they can be rebuilt after the log's retention."""
+    """Copy what shaped profiles (`$` events) whole, so that they can be rebuilt after the log's retention."""
     rows = [
-        {
-            "id": event.id,
-            "lane": event.lane,
-            "profile_id": event.profile_id,
-            "seq": event.seq,
-            "patch": {"name": event.name, "properties": event.properties, "anonymous_id": event.anonymous_id},
-        }
+        {"id": event.id, "lane": event.lane, "profile_id": event.profile_id, "seq": event.seq, "patch": event}
         for event in events
         if event.name.startswith("$")
     ]

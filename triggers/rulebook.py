@@ -96,14 +96,6 @@ class RuleIndex:
             if name is not None:
                 waiting.setdefault(name, []).append(rule)
 
-    def find_slack(self, name: str) -> timedelta:
-        """Return how much later than its id's clock an event of this name may have happened.
-
-        The id of a silence carries the moment of the last event before it, so it is behind by the whole wait.
-        """
-        waits = [rule.silence or rule.wait for rule in self.rules.values() if rule.definition.emitted_event == name]
-        return max((wait for wait in waits if wait is not None), default=timedelta(0))
-
     def find_started(self, name: str, detector: Any = None) -> Sequence[ActiveRule]:
         """Return the rules that an event may start: those of its name, and the one whose silence it is.
 
@@ -123,6 +115,7 @@ class RuleBook:
         self._versions: list[tuple[int, int, ActiveRule | None]] = []
         self._indexes: dict[int, RuleIndex] = {}
         self._compiled: dict[int, CompiledRule] = {}
+        self._slacks: dict[str, timedelta] = {}
 
     def refresh(self, connection: Connection) -> None:
         """Read the versions if there are new ones; after the bound, in a younger snapshot."""
@@ -144,6 +137,14 @@ class RuleBook:
         """The rules in force for what comes next."""
         return self.at(1 << 62)
 
+    def find_slack(self, name: str) -> timedelta:
+        """Return how much later than its id's clock an event of this name may have happened.
+
+        The id of a silence carries the moment of the last event before it, so it is behind by the whole wait: by the
+        longest that any version ever had, since its events stay in the log.
+        """
+        return self._slacks.get(name, timedelta(0))
+
     def _load(self, connection: Connection) -> None:
         rows = connection.execute(
             "select id, rule_id, state, definition, from_seq from triggers_ruleversion order by from_seq, id"
@@ -151,6 +152,12 @@ class RuleBook:
         self._starts = [row[4] for row in rows]
         self._versions = [(row[1], row[0], self._describe(*row[:4])) for row in rows]
         self._indexes = {}
+        self._slacks = {}
+        for _, _, rule in self._versions:
+            name = rule.definition.emitted_event if rule is not None else None
+            wait = (rule.silence or rule.wait) if rule is not None else None
+            if name is not None and wait is not None:
+                self._slacks[name] = max(wait, self._slacks.get(name, wait))
 
     def _describe(self, version_id: int, rule_id: int, state: str, definition: Any) -> ActiveRule | None:
         if state != RuleState.ACTIVE:

@@ -1,5 +1,6 @@
 """Reading the log behind cursors: the bound, the lanes that lag, the next events of a lane."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -51,6 +52,13 @@ select lane, position from lane_cursor
 """
 _READ = f"select {EVENT_COLUMNS} from event where lane = %s and seq > %s and seq <= %s order by seq limit %s"
 _MOVE = "update lane_cursor set position = %s where consumer = %s and lane = %s"
+
+_READ_SPAN = f"""
+select {EVENT_COLUMNS} from unnest(%s::smallint[], %s::bigint[]) as read_to (of_lane, position)
+  join event on lane = of_lane and seq > %s and seq <= least(%s, position) order by seq
+"""
+_POSITIONS = "select lane, position from lane_cursor where consumer = %s order by lane"
+_FIRST = "select coalesce(min(seq), 0) from event"
 
 # Lanes without a new row move to the bound together; those that somebody works on are left alone.
 _SKIP_QUIET = """
@@ -107,6 +115,23 @@ def read_lane(connection: Connection, lane: int, after: int, bound: int, limit: 
     """Return the next events of a lane, in the order of the log."""
     rows = connection.execute(_READ, (lane, after, bound, limit)).fetchall()
     return [LoggedEvent(*row) for row in rows]
+
+
+def load_positions(connection: Connection, consumer: str) -> dict[int, int]:
+    """Return how far a consumer has come in each lane."""
+    return dict(connection.execute(_POSITIONS, (consumer,)).fetchall())
+
+
+def load_first_seq(connection: Connection) -> int:
+    """Return the least seq that retention has left in the log; 0 for an empty log."""
+    row = connection.execute(_FIRST).fetchone()
+    return int(row[0]) if row else 0
+
+
+def read_span(connection: Connection, positions: Mapping[int, int], after: int, until: int) -> list[LoggedEvent]:
+    """Return the events of all lanes between two numbers, each lane's up to its position, in the order of the log."""
+    parameters = (list(positions), list(positions.values()), after, until)
+    return [LoggedEvent(*row) for row in connection.execute(_READ_SPAN, parameters).fetchall()]
 
 
 def move_cursor(connection: Connection, consumer: str, lane: int, position: int) -> None:

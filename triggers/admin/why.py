@@ -21,7 +21,7 @@ from tracking.registry import get_registry
 from triggers.evaluate.batch import DEFAULT_LATENESS, STARTING
 from triggers.evaluate.history import Question, load_history
 from triggers.models import Activation, Rule
-from triggers.rulebook import ActiveRule, RuleBook, RuleIndex
+from triggers.rulebook import ActiveRule, RuleBook
 from triggers.rules.explain import explain_rule
 from triggers.rules.facts import Facts
 from triggers.rules.reentry import ReentryReason, check_reentry
@@ -51,7 +51,7 @@ def explain_event(profile_id: UUID, event_id: UUID) -> list[Answer]:
             return []
         book = RuleBook()
         book.refresh(connection)
-        asked = _Asked(connection=connection, event=event, person=person, index=book.at(event.seq))
+        asked = _Asked(connection=connection, event=event, person=person, book=book)
         answers = [asked.answer(rule) for rule in Rule.objects.order_by("name")]
     finally:
         connection.close()
@@ -61,11 +61,12 @@ def explain_event(profile_id: UUID, event_id: UUID) -> list[Answer]:
 class _Asked:
     """One event of one person, with the rules in force at its place in the log."""
 
-    def __init__(self, *, connection: Connection, event: LoggedEvent, person: ProfileState, index: RuleIndex) -> None:
+    def __init__(self, *, connection: Connection, event: LoggedEvent, person: ProfileState, book: RuleBook) -> None:
         self.connection = connection
         self.event = event
         self.person = person
-        self.index = index
+        self.book = book
+        self.index = index = book.at(event.seq)
         self.ids = [span[0] for span in person.spans]
         detector = event.context.get("detector") if event.origin == DERIVED else None
         self.started = {rule.rule_id for rule in index.find_started(event.name, detector)}
@@ -122,7 +123,7 @@ class _Asked:
                 need=need,
                 seq=event.seq,
                 now=event.occurred_at,
-                slack=self.index.find_slack(need.event),
+                slack=self.book.find_slack(need.event),
             )
             for need in needs
         ]

@@ -1,6 +1,7 @@
 """A lane's batch: what its events mean for people, timers and rules, decided in the order of the log.
 
 Nothing is written before all is decided. A rule that depends on history is decided last, with one query for all.
+Deciding reads, and locks what it reads; what follows is returned, for production or a replay to write.
 """
 
 from collections.abc import Sequence
@@ -12,22 +13,20 @@ import msgspec
 
 from tracking.event import ADOPTED, DERIVED, FOLLOW, LINKED, LIVE, RESPONSE, UNLINKED, NewEvent
 from tracking.log.read import LoggedEvent
-from tracking.log.write import Connection, encode_row, write_within
+from tracking.log.write import Connection
 from tracking.profiles import (
     ProfileState,
     Spans,
     apply_event,
     is_activity,
     load_profiles,
-    save_changes,
-    save_profiles,
     start_profile,
 )
 from tracking.queries import find_events
 from tracking.registry import Registry
-from triggers.deliver.plan import NewDelivery, plan_delivery, save_deliveries
+from triggers.deliver.plan import NewDelivery, plan_delivery
 from triggers.detect.timer_book import TimerBook, make_timer, read_key
-from triggers.evaluate.effects import NewActivation, compute_activation_id, save_activations
+from triggers.evaluate.effects import Effects, NewActivation, compute_activation_id
 from triggers.evaluate.history import Question, load_history
 from triggers.evaluate.linking import TRAVELLING, adopt, answer_link, ask_for_links, forward, release
 from triggers.evaluate.reentry import ReentryBook
@@ -52,15 +51,6 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     verdict: bool | None
 
 
-class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch led to."""
-
-    events: int
-    activations: int
-    deliveries: int
-    derived: int
-
-
 class Batch:
     """One lane's next events, decided together."""
 
@@ -78,29 +68,29 @@ class Batch:
         self.candidates: list[Candidate] = []
         self.derived: list[NewEvent] = []
 
-    def decide(self) -> BatchReport:
-        """Decide all events, write what follows, and report."""
+    def decide(self) -> Effects:
+        """Decide all events and return what follows from them."""
         for event in self.events:
             self._decide_event(event)
         matched = [candidate for candidate in self._settle_unknown() if candidate.verdict]
         activations, deliveries = self._activate(matched)
-        save_profiles(self.connection, sorted(self.profiles.values(), key=lambda state: state.id))
-        save_changes(self.connection, self.events)
-        self.timers.save(self.connection)
-        fresh = save_activations(self.connection, activations)
-        planned = [delivery for delivery in deliveries if delivery.activation_id in fresh]
-        save_deliveries(self.connection, planned)
-        write_within(self.connection, [encode_row(event) for event in self.derived])
-        return BatchReport(
-            events=len(self.events), activations=len(fresh), deliveries=len(planned), derived=len(self.derived)
+        return Effects(
+            events=self.events,
+            profiles=sorted(self.profiles.values(), key=lambda state: state.id),
+            timers=self.timers,
+            activations=activations,
+            deliveries=deliveries,
+            derived=self.derived,
         )
 
     def _load_timers(self) -> TimerBook:
         """Most batches touch no timer: then none is read."""
-        index = self.book.current
-        names = index.by_armed.keys() | index.by_ended.keys() | TRAVELLING
-        people = {event.profile_id for event in self.events if event.name in names}
+        people = {event.profile_id for event in self.events if self._touches_timers(event)}
         return TimerBook.load(self.connection, self.lane, sorted(people)) if people else TimerBook()
+
+    def _touches_timers(self, event: LoggedEvent) -> bool:
+        index = self.book.at(event.seq)
+        return event.name in index.by_armed or event.name in index.by_ended or event.name in TRAVELLING
 
     def _load_followed(self) -> dict[UUID, LoggedEvent]:
         """Read what the pointers of this batch point to: events of other lanes that are decided here."""
@@ -208,7 +198,7 @@ class Batch:
             need=need,
             seq=candidate.event.seq,
             now=candidate.event.occurred_at,
-            slack=self.book.current.find_slack(need.event),
+            slack=self.book.find_slack(need.event),
         )
 
     def _activate(self, matched: Sequence[Candidate]) -> tuple[list[NewActivation], list[NewDelivery]]:

@@ -1,6 +1,7 @@
 """What follows from a batch, written in the order in which all of us take locks."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,12 @@ import msgspec
 
 from engagement.lib.ids import compute_timed_id, read_moment
 from engagement.lib.records import pack_rows
-from tracking.log.write import Connection
+from tracking.event import NewEvent
+from tracking.log.read import LoggedEvent
+from tracking.log.write import Connection, encode_row, write_within
+from tracking.profiles import ProfileState, save_changes, save_profiles
+from triggers.deliver.plan import NewDelivery, save_deliveries
+from triggers.detect.timer_book import TimerBook
 
 _ACTIVATION_COLUMNS = "id, lane, profile_id, rule_id, rule_version_id, event_id, event_seq, occurred_at, is_once, trace"
 _ACTIVATE = f"""
@@ -38,6 +44,44 @@ class NewActivation(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     is_once: bool
     trace: Any
+
+
+class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a batch led to."""
+
+    events: int
+    activations: int
+    deliveries: int
+    derived: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effects:
+    """What follows from a batch's events. Saving it again changes nothing: every row's id is computed."""
+
+    events: Sequence[LoggedEvent]
+    profiles: Sequence[ProfileState]
+    timers: TimerBook
+    activations: Sequence[NewActivation]
+    deliveries: Sequence[NewDelivery]
+    derived: Sequence[NewEvent]
+
+    def save(self, connection: Connection) -> BatchReport:
+        """Write all that follows; the events of silences and links come last, just before the commit."""
+        save_changes(connection, self.events)
+        fresh = self.save_state(connection)
+        planned = [delivery for delivery in self.deliveries if delivery.activation_id in fresh]
+        save_deliveries(connection, planned)
+        write_within(connection, [encode_row(event) for event in self.derived])
+        return BatchReport(
+            events=len(self.events), activations=len(fresh), deliveries=len(planned), derived=len(self.derived)
+        )
+
+    def save_state(self, connection: Connection) -> set[UUID]:
+        """Write what later decisions build on; return the ids of the activations that were not there."""
+        save_profiles(connection, self.profiles)
+        self.timers.save(connection)
+        return save_activations(connection, self.activations)
 
 
 def compute_activation_id(rule_id: int, event_id: UUID) -> UUID:

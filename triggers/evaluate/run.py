@@ -27,7 +27,8 @@ from tracking.log.read import (
 from tracking.log.write import Connection
 from tracking.registry import get_registry
 from tracking.set_aside import set_aside
-from triggers.evaluate.batch import Batch, BatchReport
+from triggers.evaluate.batch import Batch
+from triggers.evaluate.effects import BatchReport
 from triggers.rulebook import RuleBook
 
 CONSUMER = "evaluator"
@@ -106,7 +107,7 @@ class Evaluator:
             if events:
                 self.book.refresh(self.connection)
                 batch = Batch(self.connection, lane, events, self.book, get_registry())
-                done = batch.decide()
+                done = batch.decide().save(self.connection)
                 count_events(self.connection, events)
             move_cursor(self.connection, CONSUMER, lane, events[-1].seq if len(events) == limit else bound)
         if events:

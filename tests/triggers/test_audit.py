@@ -1,0 +1,170 @@
+"""The audit: a replay computes what production stored, and names what was missed or made up."""
+
+import json
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.cast import ADA, evaluate, make_rule, make_source, pass_time, report, scan
+from tracking.log.read import LoggedEvent
+from tracking.models import ProfileChange, Source
+from triggers.audit.compare import audit
+from triggers.evaluate.batch import Batch
+from triggers.lifecycle import activate_rule, pause_rule, resume_rule
+from triggers.models import Activation, Rule
+from triggers.worker import get_worker
+
+CART = {"kind": "abandonment", "started_by": "add_to_cart", "ended_by": "purchase", "key": "cart_id", "after": 3600}
+TABLES = ("profile", "timer", "activation", "delivery", "event", "lane_cursor", "profile_change", "set_aside")
+
+
+@pytest.fixture
+def source(log: None) -> Source:
+    return make_source()
+
+
+def sum_up() -> dict[str, object]:
+    """Return a digest of every table of production."""
+    digest = "select md5(coalesce(string_agg(t::text, '' order by t::text), '')) from public.{} t"
+    connection = get_worker().connection
+    return {table: connection.execute(digest.format(table).encode()).fetchone() for table in TABLES}
+
+
+def live_a_while(source: Source) -> Rule:
+    """Carts, sign-ins, versions, pauses: whatever a decision may depend on."""
+    rule = make_rule("Every purchase", trigger={"kind": "event", "event": "purchase"}, reentry={"kind": "once"})
+    make_rule("Cart", trigger=CART)
+    make_rule("Session", trigger={"kind": "session_end", "after": 900})
+    make_rule(
+        "Third view",
+        trigger={"kind": "event", "event": "view"},
+        conditions={"node": "count", "event": "view", "within": 7200, "operator": "ge", "value": 2},
+    )
+    for person in (ADA, "bob", "eve"):
+        report("view", source=source, user_id=None, anonymous_id=f"{person}-phone")
+        report("add_to_cart", source=source, user_id=None, anonymous_id=f"{person}-phone", properties={"cart_id": "c"})
+        report("view", source=source, user_id=person, anonymous_id=f"{person}-phone")
+        report("view", source=source, user_id=person)
+    evaluate()
+    pass_time(1000)
+    scan()
+    report("purchase", source=source, user_id="bob", properties={"cart_id": "c"})
+    report("purchase", source=source, user_id="bob", properties={"cart_id": "c"})
+    pause_rule(rule)
+    report("purchase", source=source, user_id="eve", properties={"cart_id": "other"})
+    resume_rule(rule)
+    pass_time(3000)
+    report("view", source=source)
+    report("purchase", source=source, user_id=None, anonymous_id="bob-phone")
+    pass_time(7200)
+    scan()
+    scan()
+    return rule
+
+
+def test_a_replay_computes_what_production_stored_and_writes_nothing(source: Source) -> None:
+    live_a_while(source)
+    before = sum_up()
+    found = audit()
+    assert found.is_clean, found
+    assert found.activations == Activation.objects.count() > 10
+    assert sum_up() == before
+
+
+def test_a_missed_trigger_is_named(source: Source) -> None:
+    rule = live_a_while(source)
+    lost = Activation.objects.filter(rule_id=rule.pk).order_by("event_seq").first()
+    assert lost is not None
+    Activation.objects.filter(pk=lost.pk).delete()
+    found = audit()
+    assert [one.id for one in found.missed] == [lost.id]
+    assert found.unfounded == []
+
+
+def test_an_activation_that_follows_from_nothing_is_named(source: Source) -> None:
+    live_a_while(source)
+    made_up = Activation.objects.order_by("event_seq").last()
+    assert made_up is not None
+    made_up.id = made_up.event_id
+    made_up.is_once = False
+    made_up.save(force_insert=True)
+    found = audit()
+    assert [one.id for one in found.unfounded] == [made_up.id]
+    assert found.missed == []
+
+
+def test_what_is_not_decided_yet_is_not_missed(source: Source) -> None:
+    make_rule(trigger={"kind": "event", "event": "purchase"})
+    report("purchase", source=source)
+    evaluate()
+    report("purchase", source=source)
+    assert audit().is_clean
+    assert audit().activations == 1
+
+
+def test_a_version_that_is_no_more_decides_what_it_decided(source: Source) -> None:
+    rule = make_rule(trigger={"kind": "event", "event": "purchase"})
+    report("purchase", source=source)
+    rule.definition = rule.definition | {"trigger": {"kind": "event", "event": "refund"}}
+    rule.save()
+    activate_rule(rule)
+    report("purchase", source=source)
+    report("refund", source=source)
+    evaluate()
+    assert audit().is_clean
+    assert audit().activations == 2
+
+
+def test_an_event_that_was_set_aside_is_left_out_of_a_replay_too(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_rule(trigger={"kind": "event", "event": "purchase"})
+    match = Batch._match
+
+    def fail_on_poison(self: Batch, event: LoggedEvent, *rest: Any) -> None:
+        if event.properties.get("poison"):
+            raise ZeroDivisionError("poison")
+        match(self, event, *rest)
+
+    monkeypatch.setattr(Batch, "_match", fail_on_poison)
+    report("purchase", source=source, properties={"poison": True})
+    report("purchase", source=source)
+    evaluate()
+    monkeypatch.undo()
+    found = audit()
+    assert found.is_clean
+    assert (found.activations, found.set_aside) == (1, 1)
+
+
+def test_who_somebody_is_outlives_the_log(source: Source) -> None:
+    make_rule(
+        trigger={"kind": "event", "event": "purchase"},
+        conditions={"node": "compare", "field": {"from": "profile", "path": "plan"}, "operator": "is", "value": "gold"},
+    )
+    report("$identify", source=source, properties={"traits": {"plan": "gold"}})
+    evaluate()
+    report("purchase", source=source)
+    evaluate()
+    get_worker().connection.execute("delete from event where name = '$identify'")
+    assert ProfileChange.objects.count() == 1
+    found = audit()
+    assert found.is_clean
+    assert found.activations == 1
+
+
+def test_the_command_says_what_it_found_and_fails_on_a_difference(
+    source: Source, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = make_rule("Thanks", trigger={"kind": "event", "event": "purchase"})
+    report("purchase", source=source)
+    evaluate()
+    call_command("audit")
+    assert "1 activations follow from them" in capsys.readouterr().out
+    Activation.objects.filter(rule_id=rule.pk).delete()
+    with pytest.raises(CommandError, match="not what follows"):
+        call_command("audit")
+    assert "“Thanks”" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="not what follows"):
+        call_command("audit", json=True)
+    assert len(json.loads(capsys.readouterr().out)["missed"]) == 1

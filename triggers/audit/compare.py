@@ -1,0 +1,85 @@
+"""Missed and unfounded activations: the difference between what a replay computes and what the table holds."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from engagement.lib.postgres import open_connection
+from tracking.log.read import LoggedEvent
+from tracking.log.write import Connection
+from triggers.audit.replay import Replay
+
+_TIMEOUT_MS = 600_000
+_COLUMNS = "id, lane, rule_id, rule_version_id, profile_id, event_id, event_seq, occurred_at"
+_DIFFERENCE = """
+select {columns} from {one} a
+ where event_seq >= %s and not exists (select from {other} b where b.id = a.id and b.lane = a.lane)
+ order by event_seq, rule_id
+"""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """An activation that stands on one side only. The order of the fields is that of the columns read."""
+
+    id: UUID
+    lane: int
+    rule_id: int
+    rule_version_id: int
+    profile_id: UUID
+    event_id: UUID
+    event_seq: int
+    occurred_at: datetime
+
+
+class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an audit found.
+
+    `missed` follow from the log and are not in the table; `unfounded` are in the table and do not follow; `failed`
+    are events whose decision raised in the replay; `set_aside` counts those that production stepped over.
+    """
+
+    first_seq: int
+    last_seq: int
+    events: int
+    activations: int
+    set_aside: int
+    missed: list[Difference]
+    unfounded: list[Difference]
+    failed: list[LoggedEvent]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the table holds exactly what follows from the log."""
+        return not (self.missed or self.unfounded or self.failed)
+
+
+def audit(show_progress: Callable[[int, int], None] = lambda done, total: None) -> AuditReport:
+    """Replay the log as far as production has decided it, and compare. Calls back with numbers done and in all."""
+    with open_connection("engagement-audit", timeout_ms=_TIMEOUT_MS) as connection:
+        replay = Replay(connection)
+        extent = replay.extent
+        for done in replay.run():
+            show_progress(done - extent.first_seq + 1, extent.last_seq - extent.first_seq + 1)
+        connection.execute("create index on stored_activation (id)")
+        return AuditReport(
+            first_seq=extent.first_seq,
+            last_seq=extent.last_seq,
+            events=replay.events,
+            activations=_count(connection, extent.first_seq),
+            set_aside=len(extent.set_aside),
+            missed=_subtract(connection, "activation", "stored_activation", extent.first_seq),
+            unfounded=_subtract(connection, "stored_activation", "activation", extent.first_seq),
+            failed=replay.failed,
+        )
+
+
+def _subtract(connection: Connection, one: str, other: str, first_seq: int) -> list[Difference]:
+    query = _DIFFERENCE.format(columns=_COLUMNS, one=one, other=other)
+    return [Difference(*row) for row in connection.execute(query.encode(), (first_seq,)).fetchall()]
+
+
+def _count(connection: Connection, first_seq: int) -> int:
+    row = connection.execute("select count(*) from activation where event_seq >= %s", (first_seq,)).fetchone()
+    return int(row[0]) if row else 0

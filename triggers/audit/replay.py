@@ -1,0 +1,132 @@
+"""A replay: the log decided once more, by a consumer of its own that writes no table of production.
+
+It runs the evaluator's own code on copies. A connection looks for a table among its temporary ones first, so profiles,
+timers and activations of a replay are temporary tables of the same names; the log itself is only read. Silences and
+links are in the log already, as events: they are its input, and nothing is appended.
+
+What it decides with is what production decided with: the version of each rule in force at the event's place in the
+log, and facts as of that place. Two things it takes as they are today: which sources and names count as activity, and
+how late a source's events may be.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import psycopg
+import structlog
+
+from tracking.event import ADOPTED
+from tracking.log.read import LoggedEvent, load_first_seq, load_positions, read_span
+from tracking.log.write import Connection
+from tracking.profiles import load_outlived_changes
+from tracking.registry import get_registry
+from tracking.set_aside import load_set_aside
+from triggers.evaluate.batch import Batch
+from triggers.evaluate.run import CONSUMER
+from triggers.rulebook import RuleBook
+
+SPAN = 20_000
+"""How many numbers of the log are read at once."""
+
+log = structlog.get_logger()
+
+_COPIES = ("profile", "timer", "activation")
+_STORED = """
+create temporary table stored_activation as
+select id, lane, rule_id, rule_version_id, profile_id, event_id, event_seq, occurred_at from public.activation
+ where event_seq >= %s
+"""
+_EARLIER = "insert into activation select * from public.activation where event_seq < %s"
+
+
+class Extent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replay covers: from the first event that retention has left, in each lane up to where production is."""
+
+    first_seq: int
+    positions: dict[int, int]
+    set_aside: set[tuple[int, int]]
+
+    @property
+    def last_seq(self) -> int:
+        """The furthest position of all lanes."""
+        return max(self.positions.values(), default=0)
+
+
+class Replay:
+    """The log decided again on a connection of its own. When done, `activation` there holds what follows from it.
+
+    `failed` are the events whose decision raised now and did not in production.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.book = RuleBook()
+        self.events = 0
+        self.failed: list[LoggedEvent] = []
+        self.extent = self._prepare()
+        self.book.refresh(connection)
+
+    def run(self) -> Iterator[int]:
+        """Decide all; yield, after each piece, the number up to which the log is decided."""
+        self._decide_lanes(load_outlived_changes(self.connection))
+        after = self.extent.first_seq - 1
+        while after < self.extent.last_seq:
+            until = min(after + SPAN, self.extent.last_seq)
+            for piece in _cut(read_span(self.connection, self.extent.positions, after, until)):
+                self._decide_lanes(piece)
+            after = until
+            yield after
+
+    def _prepare(self) -> Extent:
+        """Note, at one moment, how far production is and what it has stored; make the copies, empty.
+
+        In one snapshot, since a cursor moves in the transaction that stores what follows from its events.
+        """
+        for table in _COPIES:
+            self.connection.execute(f"create temporary table {table} (like public.{table} including all)".encode())
+        with self.connection.transaction():
+            self.connection.execute("set transaction isolation level repeatable read")
+            extent = Extent(
+                positions=load_positions(self.connection, CONSUMER),
+                first_seq=load_first_seq(self.connection),
+                set_aside=load_set_aside(self.connection, CONSUMER),
+            )
+            first = psycopg.sql.Literal(extent.first_seq).as_string(self.connection)
+            self.connection.execute(_STORED.replace("%s", first).encode())
+            self.connection.execute(_EARLIER, (extent.first_seq,))
+        return extent
+
+    def _decide_lanes(self, events: Sequence[LoggedEvent]) -> None:
+        lanes: dict[int, list[LoggedEvent]] = {}
+        for event in events:
+            if (event.lane, event.seq) not in self.extent.set_aside:
+                lanes.setdefault(event.lane, []).append(event)
+        for lane in sorted(lanes):
+            self._decide(lane, lanes[lane])
+
+    def _decide(self, lane: int, events: Sequence[LoggedEvent]) -> None:
+        """Decide a piece of a lane; one that raises is halved until the event that is to blame stands alone."""
+        try:
+            with self.connection.transaction():
+                Batch(self.connection, lane, events, self.book, get_registry()).decide().save_state(self.connection)
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:
+            if len(events) > 1:
+                middle = len(events) // 2
+                self._decide(lane, events[:middle])
+                self._decide(lane, events[middle:])
+                return
+            self.failed.extend(events)
+            log.error("replay_failed", lane=lane, seq=events[0].seq, event_id=str(events[0].id), exc_info=error)
+        self.events += len(events)
+
+
+def _cut(events: Sequence[LoggedEvent]) -> Iterator[Sequence[LoggedEvent]]:
+    """Split before each hand-over of a profile, so that all that it decided in its own lane is known by then."""
+    start = 0
+    for place, event in enumerate(events):
+        if event.name == ADOPTED:
+            yield events[start:place]
+            start = place
+    yield events[start:]
