@@ -14,12 +14,12 @@ class TrackingConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the log's partitions as soon as its table stands."""
-        post_migrate.connect(_keep_log, sender=self)
+        post_migrate.connect(_make_partitions, sender=self)
 
 
-def _keep_log(using: str, **_: Any) -> None:
+def _make_partitions(using: str, **_: Any) -> None:
     # Imported here because models cannot be before the apps are ready.
-    from tracking.log.upkeep import keep_log
+    from tracking.log.upkeep import make_partitions
 
     if using == "default":
-        keep_log()
+        make_partitions()

@@ -8,12 +8,14 @@ import time
 from datetime import timedelta
 
 import msgspec
+from django.conf import settings
 from django.db.models import Q
 
 from tracking.models import AllowedOrigin, EventType, Source
 from tracking.sources import hash_secret
 
 FRESH_SECONDS = 1.0
+DEFAULT_LATENESS = timedelta(hours=24)
 RESERVED = frozenset({"session_ended", "user_inactive", "cart_abandonment"})
 
 
@@ -42,6 +44,17 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     def passive_source_ids(self) -> list[int]:
         """The sources whose events do not show that a person is active."""
         return sorted(source.id for source in self.by_id.values() if not source.is_activity)
+
+    @property
+    def reach(self) -> timedelta:
+        """How far back events are reliable: as long as they are kept, less how late the latest of them may come."""
+        lateness = max((source.lateness for source in self.by_id.values()), default=DEFAULT_LATENESS)
+        return timedelta(days=settings.RETENTION_DAYS) - lateness
+
+    def find_lateness(self, source_id: int | None) -> timedelta:
+        """Return how late on arrival an event of a source may be and still start a rule."""
+        source = self.by_id.get(source_id or 0)
+        return source.lateness if source is not None else DEFAULT_LATENESS
 
     def find_secret(self, key: str) -> KnownSource | None:
         """Return the source of a secret key."""

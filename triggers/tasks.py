@@ -7,6 +7,7 @@ from django.core.cache import cache
 
 from tracking.log.horizon import record_tick
 from tracking.log.nudge import send_nudge
+from tracking.log.watchdog import end_hung_writers
 from tracking.registry import get_registry
 from triggers.deliver.run import LIMIT, deliver_due
 from triggers.detect.scan_silence import scan_silence
@@ -35,6 +36,7 @@ def scan() -> None:
     First a tick: with nothing waiting to be decided, the horizon is then this very moment.
     """
     worker = get_worker()
+    end_hung_writers(worker.connection)
     record_tick(worker.connection)
     written = scan_silence(worker.connection, worker.book, get_registry())
     if scan_timers(worker.connection, worker.book) + written:

@@ -8,6 +8,7 @@ import msgspec
 
 from engagement.demo.person import Person, use_connection
 from tracking.models import Event
+from tracking.registry import get_registry
 from triggers.evaluate.history import Question, load_history
 from triggers.rules.compile import compile_rule
 from triggers.rules.definition import Always, RuleDefinition
@@ -36,7 +37,7 @@ def explain_refusals(refused: Sequence[Refused], person: Person) -> dict[UUID, s
 
 
 def _ask(event: Event, need: HistoryNeed, person: Person) -> Question:
-    return Question(person=person.spans, need=need, seq=event.seq, now=event.occurred_at)
+    return Question(person=person.spans, need=need, seq=event.seq, now=event.occurred_at, reach=get_registry().reach)
 
 
 def _explain(refused: Refused, traits: Mapping[str, Any], history: dict[HistoryNeed, int]) -> str:

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -14,6 +15,7 @@ from tracking.event import Item, NewEvent, Stamp, stamp_item
 from tracking.log.append import Appender, AppendFailed, Stored, Unstorable
 from tracking.log.appenders import get_appender
 from tracking.log.read import load_bound
+from tracking.log.watchdog import end_hung_writers
 from tracking.log.write import Row, encode_row, write_within
 from tracking.models import Event, Source
 
@@ -209,3 +211,23 @@ def test_a_lane_is_read_by_its_index(source: Source) -> None:
         assert "lane_seq" in str(plan.fetchall())
     assert LANES == 64
     assert compute_boundary(datetime(1970, 1, 1, tzinfo=UTC)).int == 0
+
+
+def test_a_writer_that_hangs_is_ended_so_that_readers_go_on(source: Source) -> None:
+    hung, reader = (open_connection("test", timeout_ms=30_000) for _ in range(2))
+    hung.execute("begin")
+    write_within(hung, [make_row(source, 1)])
+    get_appender().append([make_row(source, 2)])
+    held_back = load_bound(reader)
+
+    assert end_hung_writers(reader) == 0
+    assert end_hung_writers(reader, patience=timedelta(0)) == 1
+
+    deadline = time.monotonic() + 5
+    while load_bound(reader) == held_back and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert load_bound(reader) > held_back
+    with pytest.raises(psycopg.OperationalError):
+        hung.execute("commit")
+    assert Event.objects.count() == 1
+    reader.close()

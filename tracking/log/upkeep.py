@@ -6,17 +6,25 @@ from django.conf import settings
 from django.db import connection
 
 from tracking.log.partitions import AHEAD, drop_partitions, ensure_partitions
+from tracking.log.retention import find_retention
 
+_MARGIN = timedelta(days=2)
 _DEDUP_KEPT = timedelta(days=7)
 _COUNTS_KEPT = timedelta(days=35)
 _TICKS_KEPT = timedelta(days=2)
 
 
+def make_partitions() -> None:
+    """Make the partitions that are lacking, from the oldest event that is taken to two months ahead."""
+    now = datetime.now(UTC)
+    ensure_partitions(now - timedelta(days=settings.RETENTION_DAYS) - _MARGIN, now + AHEAD)
+
+
 def keep_log() -> None:
     """Make partitions ahead, drop those that retention ended, and delete what has served its time beside the log."""
     now = datetime.now(UTC)
-    oldest = now - timedelta(days=settings.RETENTION_DAYS + 2)
-    ensure_partitions(oldest, now + AHEAD)
+    oldest = now - find_retention() - _MARGIN
+    make_partitions()
     if not connection.in_atomic_block:
         drop_partitions(oldest)
     with connection.cursor() as cursor:

@@ -5,17 +5,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
-from django.db.models import Max
-
-from tracking.models import Source
+from tracking.registry import get_registry
 from triggers.rules.check import check_definition
 from triggers.rules.definition import RuleDefinition
 from triggers.rules.errors import RuleError, RuleInvalid
 from triggers.rules.parse import parse_definition
 from triggers.rules.wording import Names
-
-DEFAULT_LATENESS = timedelta(hours=24)
 
 KINDS = (
     ("event", "Something happens"),
@@ -44,9 +39,8 @@ _ERROR_FIELDS = {
 
 
 def find_reach() -> timedelta:
-    """Return how far back events are reliable: how long they are kept, less how late they may come."""
-    latest: timedelta = Source.objects.aggregate(latest=Max("lateness"))["latest"] or DEFAULT_LATENESS
-    return timedelta(days=settings.RETENTION_DAYS) - latest
+    """Return how far back a rule may look."""
+    return get_registry().reach
 
 
 def load_names() -> Names:

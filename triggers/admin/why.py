@@ -18,7 +18,7 @@ from tracking.models import SetAside
 from tracking.profiles import ProfileState, load_person
 from tracking.queries import find_events
 from tracking.registry import get_registry
-from triggers.evaluate.batch import DEFAULT_LATENESS, STARTING
+from triggers.evaluate.batch import STARTING
 from triggers.evaluate.history import Question, load_history
 from triggers.models import Activation, Rule
 from triggers.rulebook import ActiveRule, RuleBook
@@ -109,8 +109,7 @@ class _Asked:
             return "Imported history starts no rule."
         if event.origin not in STARTING:
             return "What the platform notes for itself starts no rule."
-        source = get_registry().by_id.get(event.source_id or 0)
-        lateness = source.lateness if source is not None else DEFAULT_LATENESS
+        lateness = get_registry().find_lateness(event.source_id)
         if event.origin == LIVE and event.received_at - event.occurred_at > lateness:
             return "The event arrived too late to start a rule: its source's lateness says when."
         return ""
@@ -124,6 +123,7 @@ class _Asked:
                 seq=event.seq,
                 now=event.occurred_at,
                 slack=self.book.find_slack(need.event),
+                reach=get_registry().reach,
             )
             for need in needs
         ]

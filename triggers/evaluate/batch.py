@@ -5,7 +5,6 @@ Deciding reads, and locks what it reads; what follows is returned, for productio
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +36,6 @@ from triggers.rules.facts import Facts, HistoryNeed
 from triggers.rules.wait_key import keys_fit
 
 STARTING = (LIVE, DERIVED, RESPONSE)
-DEFAULT_LATENESS = timedelta(hours=24)
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,9 +154,7 @@ class Batch:
     def _is_late(self, event: LoggedEvent) -> bool:
         if event.origin != LIVE:
             return False
-        source = self.registry.by_id.get(event.source_id or 0)
-        lateness = source.lateness if source is not None else DEFAULT_LATENESS
-        return event.received_at - event.occurred_at > lateness
+        return event.received_at - event.occurred_at > self.registry.find_lateness(event.source_id)
 
     def _match(self, event: LoggedEvent, state: ProfileState, index: RuleIndex) -> None:
         detector = event.context.get("detector") if event.origin == DERIVED else None
@@ -199,6 +195,7 @@ class Batch:
             seq=candidate.event.seq,
             now=candidate.event.occurred_at,
             slack=self.book.find_slack(need.event),
+            reach=self.registry.reach,
         )
 
     def _activate(self, matched: Sequence[Candidate]) -> tuple[list[NewActivation], list[NewDelivery]]:

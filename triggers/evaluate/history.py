@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import msgspec
 
@@ -16,13 +15,17 @@ _DAY = timedelta(days=1)
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """How often did a person do something before an event? `slack` widens the range of ids for derived events."""
+    """How often did a person do something before an event?
+
+    `slack` widens the range of ids for derived events; `reach` is how far back "ever" looks.
+    """
 
     person: Spans
     need: HistoryNeed
     seq: int
     now: datetime
     slack: timedelta = timedelta(0)
+    reach: timedelta
 
 
 # The id's clock lies within a day of occurred_at, so the range on the id is a day wider than the window.
@@ -31,7 +34,7 @@ select q.n, (select count(*) from event e
                join unnest(q.profiles, q.froms, q.untils) as span (profile, since_seq, until_seq)
                  on e.profile_id = span.profile and e.seq > span.since_seq and e.seq <= span.until_seq
               where e.id >= q.lower and e.name = q.name and e.seq < q.seq
-                and e.occurred_at <= q.now and (q.since is null or e.occurred_at > q.since))
+                and e.occurred_at <= q.now and e.occurred_at > q.since)
   from jsonb_to_recordset(%s) as q (n integer, profiles uuid[], froms bigint[],
        untils bigint[], lower uuid, name text, seq bigint, now timestamptz, since timestamptz)
 """
@@ -48,8 +51,8 @@ def load_history(connection: Connection, questions: Sequence[Question]) -> list[
 
 def _describe(number: int, question: Question) -> dict[str, object]:
     within = question.need.within
-    since = question.now - timedelta(seconds=within) if within is not None else None
-    lower = compute_boundary(since - _DAY - question.slack) if since is not None else UUID(int=0)
+    since = question.now - (timedelta(seconds=within) if within is not None else question.reach)
+    lower = compute_boundary(since - _DAY - question.slack)
     return {
         "n": number,
         "profiles": [span[0] for span in question.person],

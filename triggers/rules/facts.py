@@ -11,7 +11,8 @@ from msgspec import Struct
 class HistoryNeed(Struct, frozen=True, cache_hash=True):
     """A question to the log: how often did the person do `event` in the `within` seconds up to the event's moment?
 
-    Counted are events with a lower seq and occurred_at in (now - within, now]; with `within` null, all that are kept.
+    Counted are events with a lower seq and occurred_at in (now - within, now]; with `within` null, in all the
+    time in which events are reliable (as long as they are kept, less how late they may come).
     """
 
     event: str
