@@ -45,6 +45,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "django_celery_beat.view_intervalschedule",
         "django_celery_beat.add_intervalschedule",
         "tracking.view_setaside",
+        "tracking.decide_again",
         "triggers.view_rule",
         "triggers.view_delivery",
         "triggers.settle_delivery",

@@ -5,16 +5,28 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 from django.core.cache import cache
+from pytest_django import DjangoDbBlocker
 
 from tests.live import LivePlatform, start_platform
 from tracking import discovery
 from tracking.log.appenders import close_appender
 from tracking.registry import forget_registry
+from triggers.models import Rule, Template
 from triggers.worker import close_worker
 
 # The machine may be busy: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> list[tuple[str, str, int]]:
+    """Take away the drafts that a new installation has, so that each test tells of its own rules only; return them."""
+    with django_db_blocker.unblock():
+        drafts = list(Rule.objects.values_list("name", "state", "definition__template"))
+        Rule.objects.all().delete()
+        Template.objects.all().delete()
+    return drafts
 
 
 @pytest.fixture

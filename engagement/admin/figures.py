@@ -84,7 +84,7 @@ def load_lag() -> dict[str, Any]:
 
 def count_set_aside() -> int:
     """Return how many events were set aside, up to a hundred."""
-    return SetAside.objects.all()[:100].count()
+    return SetAside.objects.filter(decided_again_at__isnull=True)[:100].count()
 
 
 def _measure_lag(position: int, ticks: list[tuple[int, datetime]]) -> float:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from engagement.demo.words import DEMO_CART, DEMO_SESSION, DEMO_WELCOME, Words
+from engagement.demo.words import DEMO_CART, DEMO_SESSION, DEMO_WELCOME
+from triggers.recipes.mails import Mail
 from triggers.rules.definition import Abandonment, After, Inactivity, RuleDefinition, SessionEnd
 from triggers.rules.nodes import All, Compare, Count, Field, Never, Node, OperatorName
 
@@ -29,7 +30,7 @@ class DemoRule:
     name: str
     description: str
     definition: RuleDefinition
-    words: Words
+    mail: Mail
 
     def compose_definition(self, template_id: int) -> RuleDefinition:
         """Return the definition with its template."""
@@ -40,7 +41,7 @@ DEMO_RULES = (
     DemoRule(
         name="Demo: cart left for 30 seconds",
         description="Reminds a visitor of the demo shop of what is in the cart.",
-        words=DEMO_CART,
+        mail=DEMO_CART,
         definition=RuleDefinition(
             format=1,
             trigger=Abandonment(started_by="add_to_cart", ended_by="purchase", key="cart_id", after=_CART_SECONDS),
@@ -53,7 +54,7 @@ DEMO_RULES = (
     DemoRule(
         name="Demo: session ended without checkout",
         description="For a signed-in visitor who looked closely at a product and left with an empty cart.",
-        words=DEMO_SESSION,
+        mail=DEMO_SESSION,
         definition=RuleDefinition(
             format=1,
             trigger=SessionEnd(after=_SESSION_SECONDS),
@@ -72,7 +73,7 @@ DEMO_RULES = (
     DemoRule(
         name="Demo: welcome back after a minute",
         description="For a signed-in visitor who went quiet before looking at any product.",
-        words=DEMO_WELCOME,
+        mail=DEMO_WELCOME,
         definition=RuleDefinition(
             format=1,
             trigger=Inactivity(after=_QUIET_SECONDS),

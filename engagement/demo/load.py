@@ -3,23 +3,22 @@
 import json
 import re
 
-import msgspec
 from django.conf import settings
 from django.db import transaction
 
 from engagement.demo.demo_rules import DEMO_RULES
 from engagement.demo.first_curl import compose_first_curl
 from engagement.demo.origins import SOURCE_NAME, find_demo_source, list_origins
-from engagement.demo.words import DEMO_CART, DEMO_SESSION, DEMO_WELCOME, RECIPE_WORDS, Words, compose_html
+from engagement.demo.words import DEMO_CART, DEMO_SESSION, DEMO_WELCOME, compose_demo_html
 from engagement.local.state import write_private
 from tracking.models import AllowedOrigin, Source
 from tracking.registry import forget_registry
 from tracking.sources import create_source
 from triggers.lifecycle import activate_rule
 from triggers.models import Rule, Template, TemplateVersion
+from triggers.recipes.mails import Mail
 from triggers.rules.definition import RuleDefinition
 from triggers.rules.parse import dump_definition
-from triggers.rules.recipes import RECIPES
 from triggers.template_versions import save_template
 
 _SHOP_LINK = re.compile(r'https?://[^"/]+/demo/')
@@ -43,16 +42,11 @@ def _load_content() -> list[str]:
     create_source(SOURCE_NAME)
     changes = [f"Source “{SOURCE_NAME}”"]
     for rule in DEMO_RULES:
-        definition = rule.compose_definition(_ensure_template(rule.words).pk)
+        definition = rule.compose_definition(_ensure_template(rule.mail).pk)
         made = _make_rule(rule.name, rule.description, definition)
         if made is not None:
             activate_rule(made)
             changes.append(f"Rule “{rule.name}”, active")
-    for recipe in RECIPES:
-        template = _ensure_template(RECIPE_WORDS[recipe.key])
-        definition = msgspec.structs.replace(recipe.definition, template=template.pk)
-        if _make_rule(recipe.name, recipe.description, definition) is not None:
-            changes.append(f"Rule “{recipe.name}”, a draft")
     return changes
 
 
@@ -63,10 +57,10 @@ def _make_rule(name: str, description: str, definition: RuleDefinition) -> Rule 
     return rule if is_new else None
 
 
-def _ensure_template(words: Words) -> Template:
-    template, is_new = Template.objects.get_or_create(name=words.name)
+def _ensure_template(mail: Mail) -> Template:
+    template, is_new = Template.objects.get_or_create(name=mail.name)
     if is_new:
-        save_template(template, subject=words.subject, html=compose_html(words, settings.PUBLIC_URL), text="")
+        save_template(template, subject=mail.subject, html=compose_demo_html(mail, settings.PUBLIC_URL), text="")
     return template
 
 
@@ -83,8 +77,8 @@ def _move_links() -> list[str]:
     """Follow the installation to another port: a demo mail whose shop link is out of date gets a new version."""
     changes = []
     link = f"{settings.PUBLIC_URL}/demo/"
-    for words in (DEMO_CART, DEMO_SESSION, DEMO_WELCOME):
-        newest = TemplateVersion.objects.filter(template__name=words.name).order_by("number").last()
+    for mail in (DEMO_CART, DEMO_SESSION, DEMO_WELCOME):
+        newest = TemplateVersion.objects.filter(template__name=mail.name).order_by("number").last()
         if newest is None:
             continue
         html = _SHOP_LINK.sub(link, newest.html)
@@ -92,7 +86,7 @@ def _move_links() -> list[str]:
             save_template(
                 newest.template, subject=newest.subject, html=html, text=newest.text, on_missing=newest.on_missing
             )
-            changes.append(f"Template “{words.name}”, with links to {link}")
+            changes.append(f"Template “{mail.name}”, with links to {link}")
     return changes
 
 

@@ -16,7 +16,9 @@ from engagement.schedules import SCHEDULES, ensure_schedules
 from tests.admin.conftest import Login
 from tests.admin.test_permissions import make_in_doubt
 from tests.cast import evaluate, make_rule, make_source, report
-from triggers.models import SendingSwitch
+from tracking.models import SetAside
+from triggers.evaluate.batch import Batch
+from triggers.models import Activation, SendingSwitch
 
 
 @pytest.fixture
@@ -93,6 +95,24 @@ def test_a_schedule_without_a_timing_is_refused(operator: Client) -> None:
     operator.post(f"/admin/django_celery_beat/periodictask/{task.pk}/change/", {"interval": "", "enabled": "on"})
     task.refresh_from_db()
     assert task.interval is not None
+
+
+def test_an_event_that_was_set_aside_is_decided_again_from_the_list(
+    log: None, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_rule(trigger={"kind": "event", "event": "purchase"})
+    monkeypatch.setattr(Batch, "_match", lambda *_: 1 / 0)
+    report("purchase", source=make_source())
+    evaluate()
+    monkeypatch.undo()
+    row = SetAside.objects.get()
+
+    choice = {"action": "decide_again", "_selected_action": [row.pk]}
+    page = login("Operator").post("/admin/tracking/setaside/", choice, follow=True)
+    evaluate()
+
+    assert "1 on the way" in page.content.decode()
+    assert Activation.objects.count() == 1
 
 
 def test_the_switch_remembers_who_stopped_sending(operator: Client) -> None:

@@ -12,7 +12,7 @@ from engagement.lib.ids import compute_lane
 from engagement.schedules import ensure_schedules
 from tests.admin.conftest import Login
 from tests.cast import make_rule, make_source, make_template
-from tracking.models import EventType, Profile, Quarantined
+from tracking.models import EventType, Profile, Quarantined, SetAside
 from triggers.models import Delivery, Rule, RuleState, SendingSwitch, Template
 
 pytestmark = pytest.mark.django_db
@@ -142,6 +142,13 @@ def _turn_switch(client: Client) -> bool:
     return SendingSwitch.objects.filter(is_stopped=True).exists()
 
 
+def _decide_again(client: Client) -> bool:
+    SetAside.objects.create(
+        consumer="evaluator", lane=0, seq=1, event_id=uuid.uuid4(), reason="x", created_at=datetime.now(UTC)
+    )
+    return 'value="decide_again"' in client.get("/admin/tracking/setaside/").content.decode()
+
+
 def _settle(client: Client) -> bool:
     delivery = make_in_doubt()
     client.post(f"/admin/triggers/delivery/{delivery.pk}/settle/", {"answer": "arrived"})
@@ -178,6 +185,7 @@ DEEDS = [
     (_retime, {OPERATOR}),
     (_turn_switch, {OPERATOR}),
     (_settle, {OPERATOR}),
+    (_decide_again, {OPERATOR}),
     (_make_user, set()),
 ]
 

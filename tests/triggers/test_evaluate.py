@@ -7,8 +7,13 @@ import pytest
 from engagement.lib.postgres import open_connection
 from tests.cast import ADA, evaluate, make_rule, make_source, make_template, report
 from tracking.event import IMPORT, compute_user_profile_id
+from tracking.log.appenders import get_appender
 from tracking.models import Event, LaneCursor, Profile, SetAside, Source
+from tracking.queries import find_events
+from tracking.set_aside import decide_again
+from triggers.audit.compare import audit
 from triggers.evaluate.batch import Batch
+from triggers.evaluate.effects import compute_activation_id
 from triggers.lifecycle import activate_rule, pause_rule, resume_rule
 from triggers.models import Activation, Delivery
 from triggers.worker import get_worker
@@ -193,6 +198,31 @@ def test_a_poison_event_is_set_aside_and_its_lane_goes_on(source: Source, monkey
 
     assert Activation.objects.count() == 8
     assert "poison" in SetAside.objects.get().reason
+
+
+def test_an_event_that_was_set_aside_is_decided_again_under_its_own_id(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = make_rule(trigger=ON_CART)
+    monkeypatch.setattr(Batch, "_match", lambda *_: 1 / 0)
+    event = report("add_to_cart", source=source)
+    evaluate()
+    assert Activation.objects.count() == 0
+    connection = get_worker().connection
+
+    decide_again(get_appender(), list(find_events(connection, [event.id]).values()))
+    evaluate()
+    assert SetAside.objects.count() == 2
+
+    monkeypatch.undo()
+    second = SetAside.objects.order_by("seq").last()
+    assert second is not None
+    for _ in range(2):
+        decide_again(get_appender(), list(find_events(connection, [second.event_id]).values()))
+    evaluate()
+
+    assert Activation.objects.get().id == compute_activation_id(rule.pk, event.id)
+    assert audit().is_clean
 
 
 def test_two_workers_decide_nothing_twice(source: Source) -> None:

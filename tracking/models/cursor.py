@@ -42,9 +42,11 @@ class SetAside(models.Model):
     event_id = models.UUIDField()
     reason = models.TextField()
     created_at = models.DateTimeField()
+    decided_again_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "set_aside"
+        permissions = [("decide_again", "Can have events that were set aside decided again")]
         constraints = [
             models.UniqueConstraint(fields=["consumer", "lane", "seq"], name="set_aside_once"),
         ]

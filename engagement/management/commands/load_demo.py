@@ -1,4 +1,4 @@
-"""`manage.py load_demo`: the demo shop's source, rules and templates, and the recipes."""
+"""`manage.py load_demo`: the demo shop's source, rules and templates."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from engagement.demo.load import load_demo
 class Command(BaseCommand):
     """Load the demo. Safe every time; prints only what it changed."""
 
-    help = "Load the demo shop's source, rules and templates, and the recipes as drafts."
+    help = "Load the demo shop's source, rules and templates."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Load."""
