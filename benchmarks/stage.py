@@ -11,7 +11,7 @@ from statistics import median
 
 import msgspec
 
-from engagement.lib.garbage import calm_collector
+from engagement.lib.interpreter import tune_interpreter
 from engagement.local.postgres import Postgres
 from engagement.local.valkey import Valkey
 
@@ -49,7 +49,7 @@ def open_stage() -> Iterator[None]:
 
     django.setup()
     call_command("migrate", verbosity=0)
-    calm_collector()
+    tune_interpreter()
     try:
         yield
     finally:

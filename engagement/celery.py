@@ -8,7 +8,7 @@ from celery import Celery
 from celery.signals import task_postrun, worker_init
 from django.core.cache import cache
 
-from engagement.lib.garbage import calm_collector
+from engagement.lib.interpreter import tune_interpreter
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "engagement.settings")
 
@@ -45,4 +45,4 @@ def note_heartbeat(task: Any = None, state: str | None = None, **_: Any) -> None
 @worker_init.connect
 def calm_worker(**_: Any) -> None:
     """Before the pool starts: its processes inherit it."""
-    calm_collector()
+    tune_interpreter()

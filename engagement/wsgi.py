@@ -4,9 +4,9 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from engagement.lib.garbage import calm_collector
+from engagement.lib.interpreter import tune_interpreter
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "engagement.settings")
 
 application = get_wsgi_application()
-calm_collector()
+tune_interpreter()

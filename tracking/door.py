@@ -15,7 +15,7 @@ from tracking.log.append import Appender, AppendFailed, Stored
 from tracking.log.write import Row, encode_row
 from tracking.quarantine import Refused, keep_refused
 from tracking.registry import KnownSource, Registry
-from tracking.schema.validate import MAX_BODY, MAX_EVENT, check_item, may_hold_nul
+from tracking.schema.validate import MAX_BODY, MAX_EVENT, check_item, needs_look
 from tracking.wire import native
 from tracking.wire.request import Cookie, WireError, WireRequest, WireResponse
 
@@ -128,7 +128,7 @@ def _take(
     if request.path == "/track-event":
         parsed, cookie = _give_identity(parsed, request, caller)
     stamp = Stamp(source_id=caller.source.id, now=now, retention=retention, is_public=caller.is_public)
-    rows, rejections = _check_all(parsed, caller, registry, stamp, may_hold_nul(request.body))
+    rows, rejections = _check_all(parsed, caller, registry, stamp, needs_look(request.body, parsed))
     receipts = _append(rows, rejections, appender)
     if rejections:
         refused = [Refused(rejection, _cut_payload(parsed, rejection, request)) for rejection in rejections]
@@ -149,17 +149,17 @@ def resend(
     """
     caller = Caller(source=source, is_public=False, origin=None)
     stamp = Stamp(source_id=source.id, now=now, retention=retention, is_public=False)
-    rows, rejections = _check_all(native.parse_any(body), caller, registry, stamp, may_hold_nul(body))
+    rows, rejections = _check_all(native.parse_any(body), caller, registry, stamp, looks=True)
     return _append(rows, rejections, appender)[0]
 
 
 def _check_all(
-    parsed: native.Parsed, caller: Caller, registry: Registry, stamp: Stamp, has_nul: bool
+    parsed: native.Parsed, caller: Caller, registry: Registry, stamp: Stamp, looks: bool
 ) -> tuple[list[tuple[int, Row]], list[Rejection]]:
     rows: list[tuple[int, Row]] = []
     rejections: list[Rejection] = []
     for item in parsed:
-        result = _check_one(item, caller, registry, stamp, has_nul)
+        result = _check_one(item, caller, registry, stamp, looks)
         if isinstance(result, Rejection):
             rejections.append(result)
         else:
@@ -168,11 +168,11 @@ def _check_all(
 
 
 def _check_one(
-    item: Item | Rejection, caller: Caller, registry: Registry, stamp: Stamp, has_nul: bool
+    item: Item | Rejection, caller: Caller, registry: Registry, stamp: Stamp, looks: bool
 ) -> Row | Rejection:
     if isinstance(item, Rejection):
         return item
-    rejection = check_item(item, may_hold_nul=has_nul) or _check_name(item, caller, registry)
+    rejection = check_item(item, looks=looks) or _check_name(item, caller, registry)
     if rejection is not None:
         return rejection
     event = stamp_item(item, stamp)

@@ -4,13 +4,13 @@ The way of an item: a dialect parses it into an `Item`, `stamp_item` makes a `Ne
 appender writes it, the client reads a `Receipt`.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 
-from engagement.lib.ids import compute_id, compute_lane, compute_timed_id
+from engagement.lib.ids import compute_id, compute_lane, compute_timed_id, write_moment
 
 IDENTIFY = "$identify"
 ALIAS = "$alias"
@@ -120,8 +120,7 @@ def compute_event_id(
     moment: datetime, source_id: int, profile_id: UUID, message_id: str, timestamp: datetime | None
 ) -> UUID:
     """Return f(source, profile, message id, client timestamp), at `moment`."""
-    client_time = timestamp.astimezone(UTC).isoformat() if timestamp else ""
-    return compute_timed_id(moment, "event", str(source_id), profile_id.hex, message_id, client_time)
+    return compute_timed_id(moment, "event", str(source_id), profile_id.hex, message_id, write_moment(timestamp))
 
 
 def compute_derived_id(detector: str, profile_id: UUID, key: str, last_event_id: UUID, moment: datetime) -> UUID:
@@ -188,5 +187,5 @@ def _choose_moment(item: Item, occurred_at: datetime | None, now: datetime) -> t
 
 
 def _compute_dedup_key(item: Item, source_id: int, profile_id: UUID) -> UUID:
-    client_time = item.timestamp.astimezone(UTC).isoformat() if item.timestamp else ""
+    client_time = write_moment(item.timestamp)
     return compute_id("dedup", str(source_id), profile_id.hex, item.message_id or "", client_time)

@@ -16,7 +16,8 @@ from psycopg import errors
 from engagement.lib.postgres import open_connection
 from tracking.log.write import Connection, Row, write_batch
 
-MAX_ROWS = 5_000
+MAX_ROWS = 1_000
+"""In one statement. Two large requests are not written as one: while one is written, the other's thread goes on."""
 TRANSACTION_TIMEOUT_MS = 5_000
 _REPEATABLE = (errors.DeadlockDetected, errors.SerializationFailure)
 _BAD_ROW_CLASSES = ("22", "23")

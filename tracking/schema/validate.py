@@ -1,5 +1,6 @@
 """The limits of an item, as one pure check."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tracking.event import Item, Rejection
@@ -18,10 +19,23 @@ def may_hold_nul(body: bytes) -> bool:
     return b"\\u0000" in body or b"\x00" in body
 
 
-def check_item(item: Item, *, may_hold_nul: bool = True) -> Rejection | None:
+def needs_look(body: bytes, items: Sequence[Item | Rejection]) -> bool:
+    """Whether the values of a body's items must be looked at one by one; if not, two looks at the bytes were enough.
+
+    They must where text may hold U+0000, or where a batch has more brackets than its items need to be flat: then a
+    value may be nested, or a text hold a bracket.
+    """
+    if len(items) < 2 or may_hold_nul(body) or body.count(b"[") > 1:
+        return True
+    parts = [bool(item.properties) + bool(item.context) for item in items if isinstance(item, Item)]
+    return body.count(b"{") > 1 + len(items) + sum(parts)
+
+
+def check_item(item: Item, *, looks: bool = True) -> Rejection | None:
     """Return why an item breaks a limit, or None.
 
-    Sizes are checked where the row is encoded; text that PostgreSQL cannot store (NUL) is refused here.
+    Sizes are checked where the row is encoded. With `looks`, values that are nested too deep and text that PostgreSQL
+    cannot store (NUL) are refused too; see `needs_look`.
     """
     if not 1 <= len(item.name) <= MAX_NAME:
         return _reject(item, "invalid_name", "event", f"An event's name has 1 to {MAX_NAME} characters.")
@@ -34,13 +48,7 @@ def check_item(item: Item, *, may_hold_nul: bool = True) -> Rejection | None:
     if len(item.properties) > MAX_PROPERTIES:
         message = f"An event has at most {MAX_PROPERTIES} properties."
         return _reject(item, "too_many_properties", "properties", message)
-    if not may_hold_nul and not _is_nested(item):
-        return None
-    return _check_text(item)
-
-
-def _is_nested(item: Item) -> bool:
-    return any(type(value) in (dict, list) for part in (item.properties, item.context) for value in part.values())
+    return _check_text(item) if looks else None
 
 
 def _check_text(item: Item) -> Rejection | None:
