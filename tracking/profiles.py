@@ -51,8 +51,13 @@ class ProfileState:
     @property
     def spans(self) -> "Spans":
         """All profiles of this person, with the part of the log in which they are theirs."""
-        joined = {self.id.hex: [0, OPEN]} | self.joined
-        return tuple((UUID(hexadecimal), since, until) for hexadecimal, (since, until) in joined.items())
+        return list_spans(self.id, self.joined)
+
+
+def list_spans(profile_id: UUID, joined: dict[str, list[int]]) -> Spans:
+    """Return all profiles of a person, their own first, with the part of the log in which they are theirs."""
+    whole = {profile_id.hex: [0, OPEN]} | joined
+    return tuple((UUID(hexadecimal), since, until) for hexadecimal, (since, until) in whole.items())
 
 
 PROFILE_COLUMNS = (

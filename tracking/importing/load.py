@@ -15,7 +15,7 @@ from tracking.log.read import load_sequence
 from tracking.log.write import Connection, Row, encode_row
 from tracking.schema.validate import MAX_EVENT, check_item
 
-BATCH = 2_000
+BATCH = 1_000
 MAX_LAG = timedelta(seconds=2)
 _PATIENCE = 0.2
 _BEAT_IS_AWAY = timedelta(seconds=10)

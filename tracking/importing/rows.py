@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 
 from tracking.event import Item, Rejection
 
+_EMPTY = ("", None)
 FIELDS = ("event", "user_id", "anonymous_id", "message_id", "timestamp")
 
 
@@ -28,6 +30,16 @@ class ColumnMap(msgspec.Struct, frozen=True, kw_only=True):
     columns: Mapping[str, str]
     zone: tzinfo | None
     constant_event: str | None = None
+
+    @property
+    def own(self) -> frozenset[str]:
+        """The columns that are no properties."""
+        return _find_own(tuple(self.columns.values()))
+
+
+@lru_cache(maxsize=8)
+def _find_own(columns: tuple[str, ...]) -> frozenset[str]:
+    return frozenset((*columns, "properties"))
 
 
 def read_rows(path: Path, start: int = 1) -> Iterator[Row | Rejection]:
@@ -48,11 +60,13 @@ def make_item(row: Row, mapping: ColumnMap) -> Item | Rejection:
     Without a message id one is computed from the row's text and line, so that importing a file again adds nothing.
     """
     taken = {field: row.columns.get(column) for field, column in mapping.columns.items()}
-    used = set(mapping.columns.values())
-    properties = {name: value for name, value in row.columns.items() if name not in used and value not in ("", None)}
-    nested = properties.pop("properties", None)
+    own = mapping.own
+    properties = {name: value for name, value in row.columns.items() if value not in _EMPTY and name not in own}
+    nested = row.columns.get("properties")
     if isinstance(nested, dict):
         properties = nested | properties
+    elif nested not in _EMPTY:
+        properties["properties"] = nested
     moment = _read_moment(taken.get("timestamp"), mapping.zone)
     if moment is None:
         message = f"No time with a zone: {taken.get('timestamp')!r}. Name the zone with --time-zone."
@@ -71,12 +85,15 @@ def make_item(row: Row, mapping: ColumnMap) -> Item | Rejection:
 
 def _read_csv(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        for columns in csv.DictReader(file):
-            extra = columns.pop(None, None)
-            known: dict[str, Any] = {name: value for name, value in columns.items() if value is not None}
-            if extra:
-                known["extra_columns"] = extra
-            yield repr(known).encode(), known
+        reader = csv.reader(file)
+        names = next(reader, [])
+        for values in reader:
+            if not values:
+                continue
+            columns: dict[str, Any] = dict(zip(names, values, strict=False))
+            if len(values) > len(names):
+                columns["extra_columns"] = values[len(names) :]
+            yield "\x1f".join(values).encode("utf-8", "replace"), columns
 
 
 def _read_json_lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any]] | str]:

@@ -1,8 +1,11 @@
 """Describing a silence with what a template needs, from the log."""
 
+from typing import Protocol
+from uuid import UUID
+
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
-from tracking.profiles import ProfileState, Spans
+from tracking.profiles import Spans
 from tracking.queries import find_events, find_named_before, find_named_events, find_recent_activity
 from tracking.registry import Registry
 from triggers.detect.derive import Silence, describe_abandonment, describe_inactivity, describe_session
@@ -14,10 +17,26 @@ from triggers.rules.wait_key import keys_fit
 MAX_ITEMS = 50
 
 
+class Person(Protocol):
+    """Whose silence it is."""
+
+    @property
+    def id(self) -> UUID:
+        """Their profile."""
+
+    @property
+    def user_id(self) -> str | None:
+        """Their own id, where it is known."""
+
+    @property
+    def spans(self) -> Spans:
+        """All their profiles."""
+
+
 def describe_silence(
     connection: Connection,
     rule: ActiveRule,
-    state: ProfileState,
+    person: Person,
     last: LoggedEvent,
     registry: Registry,
     *,
@@ -29,7 +48,7 @@ def describe_silence(
     if isinstance(rule.definition.trigger, SessionEnd):
         activities = find_recent_activity(
             connection,
-            state.spans,
+            person.spans,
             until_seq=last.seq,
             passive_names=sorted(registry.passive_names),
             passive_sources=registry.passive_source_ids,
@@ -39,9 +58,9 @@ def describe_silence(
         properties = describe_inactivity(last, rule.silence)
     return Silence(
         rule=rule,
-        profile_id=state.id,
+        profile_id=person.id,
         last=last,
-        user_id=state.user_id,
+        user_id=person.user_id,
         at=last.active_at + rule.silence,
         came_back=came_back,
         properties=properties,

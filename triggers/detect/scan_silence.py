@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from tracking.event import IMPORT
 from tracking.log.horizon import load_horizon
 from tracking.log.write import Connection, encode_row, write_within
-from tracking.profiles import PROFILE_COLUMNS, ProfileState, make_state
+from tracking.profiles import Spans, list_spans
 from tracking.queries import find_last_activity
 from tracking.registry import Registry
 from triggers.detect.derive import Silence, derive_event
@@ -24,20 +26,37 @@ EVALUATOR = "evaluator"
 
 _WATERMARK = "select watermark, started_at from triggers_detector where rule_id = %s for update skip locked"
 _MOVE = "update triggers_detector set watermark = greatest(watermark, %s) where rule_id = %s"
-_QUIET = f"""
-select {PROFILE_COLUMNS} from profile
+_QUIET = """
+select id, lane, user_id, seen_at, linked_to, joined from profile
  where seen_at <= %s and (seen_at, id) > (%s, %s) order by seen_at, id limit %s
 """
 _CATCH_UP = "update profile set seen_at = %s where id = %s and lane = %s and seen_at < %s"
 _LAST_ID = UUID(int=(1 << 128) - 1)
 
 
+class QuietPerson(msgspec.Struct, frozen=True):
+    """What the scan reads of a profile: not the traits, which may be large. The order is that of the columns read."""
+
+    id: UUID
+    lane: int
+    user_id: str | None
+    seen_at: datetime
+    linked_to: UUID | None
+    joined: dict[str, list[int]]
+
+    @property
+    def spans(self) -> Spans:
+        """All profiles of this person, with the part of the log in which they are theirs."""
+        return list_spans(self.id, self.joined)
+
+
 def find_quiet(
     connection: Connection, since: datetime, until: datetime, limit: int, after: tuple[datetime, UUID] | None = None
-) -> list[ProfileState]:
+) -> list[QuietPerson]:
     """Return a page of the people last seen after `since` and up to `until`, those seen first first."""
-    rows = connection.execute(_QUIET, (until, *(after or (since, _LAST_ID)), limit)).fetchall()
-    return [make_state(row) for row in rows]
+    with connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(_QUIET, (until, *(after or (since, _LAST_ID)), limit)).fetchall()
+    return [QuietPerson(*row) for row in rows]
 
 
 def scan_silence(connection: Connection, book: RuleBook, registry: Registry) -> int:
@@ -62,7 +81,7 @@ def _scan_rule(connection: Connection, rule: ActiveRule, step: timedelta, horizo
                 return written
             states = find_quiet(connection, row[0], until, PAGE, after)
             is_last = len(states) < PAGE
-            last_seen = until if is_last else states[-1].seen_at or until
+            last_seen = until if is_last else states[-1].seen_at
             # Up to the page's last moment, exclusive: others of that same moment may stand on the next page.
             connection.execute(_MOVE, (until if is_last else last_seen - _TINY, rule.rule_id))
             written += _append_page(connection, rule, states, horizon, row[1], registry)
@@ -74,7 +93,7 @@ def _scan_rule(connection: Connection, rule: ActiveRule, step: timedelta, horizo
 def _append_page(
     connection: Connection,
     rule: ActiveRule,
-    states: Sequence[ProfileState],
+    states: Sequence[QuietPerson],
     horizon: datetime,
     started_at: datetime,
     registry: Registry,
@@ -92,14 +111,14 @@ def _append_page(
 
 
 def _confirm(
-    connection: Connection, rule: ActiveRule, state: ProfileState, horizon: datetime, registry: Registry
+    connection: Connection, rule: ActiveRule, state: QuietPerson, horizon: datetime, registry: Registry
 ) -> Silence | None:
     """Return the silence, or None for somebody who was active since `seen_at`, which is then set right."""
     last = find_last_activity(
         connection,
         state.spans,
         before_seq=1 << 62,
-        since=state.seen_at or horizon,
+        since=state.seen_at,
         passive_names=sorted(registry.passive_names),
         passive_sources=registry.passive_source_ids,
     )

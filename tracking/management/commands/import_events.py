@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from engagement.lib.interpreter import tune_interpreter
 from tracking.event import Rejection
 from tracking.importing.load import LoadReport, load_items
 from tracking.importing.rows import FIELDS, ColumnMap, Row, make_item, read_rows
@@ -58,6 +59,7 @@ class Command(BaseCommand):
     ) -> None:
         refused = path.with_name(path.name + ".refused.jsonl")
         report = LoadReport()
+        tune_interpreter()
         with ExitStack() as stack:
             bar = stack.enter_context(tqdm(total=_count_lines(path), unit=" rows", initial=options["start_line"] - 1))
             output = stack.enter_context(refused.open("wb"))
