@@ -10,14 +10,17 @@ from tracking.log.write import encode_row
 from tracking.models import Source
 from tracking.registry import forget_registry, get_registry
 from tracking.sources import create_source
+from triggers.deliver.run import LIMIT, DeliverReport, deliver_due
 from triggers.detect.scan_silence import scan_silence
 from triggers.detect.scan_timers import scan_timers
 from triggers.evaluate.run import PassReport
 from triggers.lifecycle import activate_rule
-from triggers.models import Rule, Template, TemplateVersion
+from triggers.models import Delivery, Rule, Template, TemplateVersion
 from triggers.worker import get_worker
 
 ADA = "ada"
+ON_CART = {"kind": "event", "event": "add_to_cart"}
+CART = {"kind": "abandonment", "started_by": "add_to_cart", "ended_by": "purchase", "key": "cart_id", "after": 3600}
 RETENTION = timedelta(days=400)
 
 
@@ -77,6 +80,25 @@ def scan() -> int:
     found = scan_silence(worker.connection, worker.book, get_registry()) + scan_timers(worker.connection, worker.book)
     evaluate()
     return found
+
+
+def add_to_cart(source: Source, user_id: str = ADA) -> None:
+    """Somebody whose address is known puts a lamp into a cart, and it is decided."""
+    traits = {"email": f"{user_id}@example.com"}
+    report("$identify", source=source, user_id=user_id, properties={"traits": traits})
+    report("add_to_cart", source=source, user_id=user_id, properties={"cart_id": "c1", "sku": "lamp"})
+    evaluate()
+
+
+def deliver(limit: int = LIMIT) -> DeliverReport:
+    """Send what is due, as beat would."""
+    return deliver_due(get_worker().connection, get_registry(), limit)
+
+
+def the_delivery() -> tuple[str, str]:
+    """Return the state and the reason of the only delivery there is."""
+    delivery = Delivery.objects.get()
+    return delivery.state, delivery.reason
 
 
 def pass_time(seconds: float) -> None:

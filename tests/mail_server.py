@@ -8,6 +8,7 @@ from email.message import Message
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from django.conf import LazySettings
 
 from engagement.local.supervisor import find_free_port
 
@@ -93,3 +94,9 @@ class RudeServer:
             self.connections += 1
             with guest:
                 guest.sendall(f"{self._greeting}\r\n".encode())
+
+
+def point_to(settings: LazySettings, port: int) -> None:
+    """Have mails sent to a server of these on this machine."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 5

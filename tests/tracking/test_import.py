@@ -1,16 +1,22 @@
 """Loading history: resumable, twice the same, firing nothing."""
 
 import json
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 
-from tests.cast import evaluate, make_rule, make_source, pass_time, scan
+from tests.cast import evaluate, make_rule, make_source, pass_time, report, scan
+from tracking.event import IMPORT
+from tracking.log.horizon import record_tick
 from tracking.models import Event, Profile, Source
 from triggers.models import Activation
+from triggers.worker import get_worker
 
 NOW = datetime.now(UTC)
 
@@ -112,3 +118,29 @@ def test_an_unknown_source_or_file_is_said_in_a_sentence(source: Source, tmp_pat
         load(tmp_path / "nothing.csv")
     with pytest.raises(CommandError, match="There is no source"):
         call_command("import_events", "x.csv", "--source=Nowhere")
+
+
+def test_an_import_waits_while_the_evaluator_is_behind(source: Source, tmp_path: Path) -> None:
+    connection = get_worker().connection
+    evaluate()
+    record_tick(connection)
+    evaluate()
+    pass_time(5)
+    report("now", source=source)
+    record_tick(connection)
+    path = write_csv(tmp_path)
+
+    def work() -> None:
+        load(path, *COLUMNS)
+        connections.close_all()
+
+    importer = threading.Thread(target=work)
+    importer.start()
+    time.sleep(0.7)
+    while_behind = Event.objects.filter(origin=IMPORT).count()
+    evaluate()
+    record_tick(connection)
+    importer.join(20)
+
+    assert while_behind == 0
+    assert Event.objects.filter(origin=IMPORT).count() == 5

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from engagement.lib.postgres import open_connection
 from tests.cast import evaluate, make_source, report
 from tracking.log.partitions import drop_partitions, ensure_partitions, find_last_covered_moment, load_partition_names
 from tracking.models import Event
@@ -37,3 +38,20 @@ def test_a_partition_that_somebody_has_yet_to_read_stays() -> None:
     assert name in drop_partitions(future)
     assert not Event.objects.exists()
     ensure_partitions(datetime.now(UTC) - timedelta(days=402), datetime.now(UTC) + timedelta(days=62))
+
+
+def test_a_partition_is_made_while_somebody_writes_and_somebody_reads() -> None:
+    source = make_source()
+    report("a", source=source)
+    with (
+        open_connection("test-writer", timeout_ms=10_000) as writer,
+        open_connection("test", timeout_ms=10_000) as reader,
+    ):
+        writer.execute("begin")
+        writer.execute("update event set context = context")
+        reader.execute("begin")
+        reader.execute("select count(*) from event")
+        assert ensure_partitions(LONG_AGO, LONG_AGO) == 1
+        writer.execute("commit")
+        reader.execute("commit")
+    drop_partitions(LONG_AGO + timedelta(days=40))

@@ -162,3 +162,19 @@ def test_bad_input_gets_a_code_and_a_field_and_is_kept(
     assert field is None or result["field"] == field
     assert Quarantined.objects.get().code == code
     assert not Event.objects.exists()
+
+
+def test_what_is_kept_of_refused_items_is_bounded_and_takes_nothing_from_the_others(
+    keys: SourceKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tracking.quarantine.MAX_PER_HOUR", 3)
+    large = {"event": "a", "user_id": "ada", "properties": {"text": "x" * 40_000}}
+    body = {"events": [large, *[{"event": "", "user_id": "ada"}] * 6, {"event": "fine", "user_id": "ada"}]}
+
+    answer = send(body, "/v1/events", authorization=f"Bearer {keys.secret_key}")
+
+    outcomes = [result["outcome"] for result in answer.json()["results"]]
+    assert outcomes == ["rejected"] * 7 + ["accepted"]
+    assert Quarantined.objects.count() == 3
+    assert max(len(bytes(item.payload)) for item in Quarantined.objects.all()) == 32 * 1024
+    assert Event.objects.get().name == "fine"

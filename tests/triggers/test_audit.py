@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.cast import ADA, evaluate, make_rule, make_source, pass_time, report, scan
+from tests.cast import ADA, CART, evaluate, make_rule, pass_time, report, scan
 from tracking.log.read import LoggedEvent
 from tracking.models import ProfileChange, Source
 from triggers.audit.compare import audit
@@ -15,13 +15,7 @@ from triggers.lifecycle import activate_rule, pause_rule, resume_rule
 from triggers.models import Activation, Rule
 from triggers.worker import get_worker
 
-CART = {"kind": "abandonment", "started_by": "add_to_cart", "ended_by": "purchase", "key": "cart_id", "after": 3600}
 TABLES = ("profile", "timer", "activation", "delivery", "event", "lane_cursor", "profile_change", "set_aside")
-
-
-@pytest.fixture
-def source(log: None) -> Source:
-    return make_source()
 
 
 def sum_up() -> dict[str, object]:

@@ -1,13 +1,23 @@
 """From a planned delivery to a mail, once, or to the reason why there is none."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.conf import LazySettings
 
 from engagement.lib.postgres import open_connection
-from tests.cast import evaluate, make_rule, make_source, make_template, pass_time, report, scan
+from tests.cast import (
+    CART,
+    ON_CART,
+    add_to_cart,
+    deliver,
+    evaluate,
+    make_rule,
+    make_template,
+    pass_time,
+    report,
+    scan,
+    the_delivery,
+)
 from tests.mail_server import MailServer
 from tracking.models import Source
 from tracking.registry import get_registry
@@ -15,50 +25,17 @@ from triggers.channels import CHANNELS
 from triggers.channels.address import hash_address
 from triggers.deliver import run
 from triggers.deliver.claim import claim_due
-from triggers.deliver.run import DeliverReport, deliver_due
 from triggers.deliver.settle import settle_in_doubt
 from triggers.lifecycle import archive_rule, pause_rule, resume_rule
 from triggers.models import Attempt, Delivery, Rule, SendingSwitch, Suppression, Template
 from triggers.template_versions import save_template
 from triggers.worker import get_worker
 
-ON_CART = {"kind": "event", "event": "add_to_cart"}
-CART = {"kind": "abandonment", "started_by": "add_to_cart", "ended_by": "purchase", "key": "cart_id", "after": 3600}
 SESSION = {"kind": "session_end", "after": 900}
-
-
-@pytest.fixture
-def source(log: None) -> Source:
-    return make_source()
-
-
-@pytest.fixture
-def server(settings: LazySettings) -> Iterator[MailServer]:
-    mail_server = MailServer()
-    mail_server.start()
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", mail_server.port, 5
-    yield mail_server
-    mail_server.stop()
 
 
 def know_ada(source: Source, **traits: Any) -> None:
     report("$identify", source=source, properties={"traits": {"email": "ada@example.com"} | traits})
-
-
-def deliver() -> DeliverReport:
-    return deliver_due(get_worker().connection, get_registry())
-
-
-def add_to_cart(source: Source) -> None:
-    know_ada(source)
-    report("add_to_cart", source=source, properties={"cart_id": "c1", "sku": "lamp"})
-    evaluate()
-
-
-def the_delivery() -> tuple[str, str]:
-    delivery = Delivery.objects.get()
-    return delivery.state, delivery.reason
 
 
 def test_a_planned_delivery_becomes_one_mail(source: Source, server: MailServer) -> None:
@@ -404,3 +381,16 @@ def test_a_saved_template_is_a_new_version_only_when_it_changed(log: None) -> No
     )
 
     assert (first.number, again.pk == first.pk, second.number) == (1, True, 2)
+
+
+def test_a_suppression_holds_for_everybody_with_the_address(source: Source, server: MailServer) -> None:
+    make_rule(trigger=ON_CART, template=make_template().pk)
+    Suppression.objects.create(channel="email", address_hash=hash_address("email", "ada@example.com"), reason="told")
+    report("$identify", source=source, user_id="stranger", properties={"traits": {"email": "Ada@Example.com"}})
+    report("add_to_cart", source=source, user_id="stranger")
+    evaluate()
+
+    deliver()
+
+    assert the_delivery() == ("dropped", "suppressed")
+    assert server.mails == []

@@ -1,11 +1,14 @@
 """From an event in the log to an activation with its reasons."""
 
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connections
 
 from engagement.lib.postgres import open_connection
-from tests.cast import ADA, evaluate, make_rule, make_source, make_template, report
+from tests.cast import ADA, CART, ON_CART, deliver, evaluate, make_rule, make_template, report, scan
 from tracking.event import IMPORT, compute_user_profile_id
 from tracking.log.appenders import get_appender
 from tracking.models import Event, LaneCursor, Profile, SetAside, Source
@@ -16,14 +19,7 @@ from triggers.evaluate.batch import Batch
 from triggers.evaluate.effects import compute_activation_id
 from triggers.lifecycle import activate_rule, pause_rule, resume_rule
 from triggers.models import Activation, Delivery
-from triggers.worker import get_worker
-
-ON_CART = {"kind": "event", "event": "add_to_cart"}
-
-
-@pytest.fixture
-def source(log: None) -> Source:
-    return make_source()
+from triggers.worker import close_worker, get_worker
 
 
 def test_a_matching_event_activates_its_rule_once_and_plans_one_message(source: Source) -> None:
@@ -239,3 +235,54 @@ def test_two_workers_decide_nothing_twice(source: Source) -> None:
     assert busy.events == 0
     assert evaluate().events == 1
     assert Activation.objects.count() == 2
+
+
+def test_an_event_is_applied_to_a_profile_once_even_when_it_is_read_again(source: Source) -> None:
+    for plan in ("gold", "free"):
+        report("$identify", source=source, properties={"traits": {"plan": plan}})
+    evaluate()
+    later = Event.objects.order_by("seq").last()
+    assert later is not None
+    Event.objects.filter(pk=later.pk).delete()
+    LaneCursor.objects.update(position=0)
+
+    evaluate()
+
+    assert Profile.objects.get().traits == {"plan": "free"}
+
+
+def test_all_stages_at_once_do_not_deadlock(source: Source) -> None:
+    """Each takes its locks in the same order: cursor, profiles, timers, activations, deliveries, log."""
+    make_rule("Cart", trigger=CART | {"after": 1}, template=make_template().pk)
+    make_rule("Any", trigger=ON_CART, template=make_template("Other").pk)
+    failures: list[BaseException] = []
+    is_over = threading.Event()
+
+    def repeat(work: Callable[[], object]) -> None:
+        try:
+            while not is_over.is_set():
+                work()
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            close_worker()
+            connections.close_all()
+
+    def shop() -> None:
+        for number in range(120):
+            person = f"p{number % 7}"
+            name = "purchase" if number % 5 == 0 else "add_to_cart"
+            report(name, source=source, user_id=person, anonymous_id=f"a{number % 11}", properties={"cart_id": "c"})
+
+    threads = [threading.Thread(target=repeat, args=(work,)) for work in (evaluate, evaluate, scan, deliver)]
+    for thread in threads:
+        thread.start()
+    shop()
+    is_over.set()
+    for thread in threads:
+        thread.join()
+
+    evaluate()
+    assert failures == []
+    assert audit().is_clean
+    assert SetAside.objects.count() == 0

@@ -1,8 +1,6 @@
 """One person under several ids: what was anonymous joins the first known person that it is seen with."""
 
-import pytest
-
-from tests.cast import ADA, evaluate, make_rule, make_source, make_template, pass_time, report, scan
+from tests.cast import ADA, CART, ON_CART, evaluate, make_rule, make_source, make_template, pass_time, report, scan
 from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
 from tracking.models import Event, Profile, Source
 from tracking.registry import get_registry
@@ -10,14 +8,7 @@ from triggers.deliver.run import deliver_due
 from triggers.models import Activation, Delivery, Timer
 from triggers.worker import get_worker
 
-ON_CART = {"kind": "event", "event": "add_to_cart"}
-CART = {"kind": "abandonment", "started_by": "add_to_cart", "ended_by": "purchase", "key": "cart_id", "after": 3600}
 NEVER_BOUGHT = {"node": "never", "event": "purchase"}
-
-
-@pytest.fixture
-def source(log: None) -> Source:
-    return make_source()
 
 
 def browse(source: Source, name: str, device: str = "tab", **properties: object) -> None:
@@ -206,3 +197,14 @@ def test_a_device_of_another_source_is_another_device(source: Source) -> None:
     evaluate()
 
     assert Profile.objects.get(pk=compute_anonymous_profile_id(source.pk, "tab")).linked_to is None
+
+
+def test_one_user_is_one_person_in_all_sources(source: Source) -> None:
+    phone = make_source("Phone")
+    make_rule(trigger=CART)
+    report("add_to_cart", source=source, properties={"cart_id": "c1"})
+    report("purchase", source=phone, properties={"cart_id": "c1"})
+    scan()
+    pass_time(3700)
+    assert scan() == 0
+    assert Profile.objects.count() == 1

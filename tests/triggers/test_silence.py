@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.cast import ADA, evaluate, make_rule, make_source, make_template, pass_time, report, scan
+from tests.cast import ADA, CART, evaluate, make_rule, make_source, make_template, pass_time, report, scan
 from tracking.event import DERIVED, IMPORT
 from tracking.log.horizon import record_tick
 from tracking.models import Event, EventType, Source
@@ -15,35 +15,23 @@ from triggers.lifecycle import activate_rule
 from triggers.models import Activation, Delivery, Rule, Timer
 from triggers.worker import get_worker
 
-CART = {
-    "kind": "abandonment",
-    "started_by": "add_to_cart",
-    "ended_by": "purchase",
-    "key": "cart_id",
-    "after": 3600,
-}
 SESSION = {"kind": "session_end", "after": 900}
 QUIET = {"kind": "inactivity", "after": 86_400}
-
-
-@pytest.fixture
-def source(log: None) -> Source:
-    return make_source()
 
 
 def silences() -> list[Event]:
     return list(Event.objects.filter(origin=DERIVED).order_by("seq"))
 
 
-def add_to_cart(source: Source, cart: str | None = "c1", **fields: object) -> None:
+def put(source: Source, cart: str | None = "c1", **fields: object) -> None:
     properties = {"cart_id": cart, "sku": "lamp"} if cart else {"sku": "lamp"}
     report("add_to_cart", source=source, properties=properties, **fields)  # type: ignore[arg-type]
 
 
 def test_a_cart_left_for_an_hour_starts_its_rule_once(source: Source) -> None:
     make_rule(trigger=CART, template=make_template().pk)
-    add_to_cart(source)
-    add_to_cart(source)
+    put(source)
+    put(source)
     scan()
     pass_time(3590)
     assert scan() == 0
@@ -61,10 +49,10 @@ def test_a_cart_left_for_an_hour_starts_its_rule_once(source: Source) -> None:
 
 def test_another_item_moves_the_wait(source: Source) -> None:
     make_rule(trigger=CART)
-    add_to_cart(source)
+    put(source)
     evaluate()
     pass_time(3000)
-    add_to_cart(source)
+    put(source)
     evaluate()
     pass_time(3000)
 
@@ -75,7 +63,7 @@ def test_another_item_moves_the_wait(source: Source) -> None:
 
 def test_a_purchase_ends_the_wait(source: Source) -> None:
     make_rule(trigger=CART)
-    add_to_cart(source)
+    put(source)
     report("purchase", source=source, properties={"cart_id": "c1"})
     evaluate()
     pass_time(7200)
@@ -85,7 +73,7 @@ def test_a_purchase_ends_the_wait(source: Source) -> None:
 
 def test_a_purchase_of_another_cart_does_not(source: Source) -> None:
     make_rule(trigger=CART)
-    add_to_cart(source, "c1")
+    put(source, "c1")
     report("purchase", source=source, properties={"cart_id": "c2"})
     evaluate()
     pass_time(7200)
@@ -95,8 +83,8 @@ def test_a_purchase_of_another_cart_does_not(source: Source) -> None:
 
 def test_a_purchase_without_a_cart_ends_all_waits_of_the_person(source: Source) -> None:
     make_rule(trigger=CART)
-    add_to_cart(source, "c1")
-    add_to_cart(source, "c2")
+    put(source, "c1")
+    put(source, "c2")
     report("purchase", source=source)
     evaluate()
     pass_time(7200)
@@ -106,7 +94,7 @@ def test_a_purchase_without_a_cart_ends_all_waits_of_the_person(source: Source) 
 
 def test_a_wait_without_a_key_is_ended_by_any_purchase(source: Source) -> None:
     make_rule(trigger=CART)
-    add_to_cart(source, None)
+    put(source, None)
     report("purchase", source=source, properties={"cart_id": "c9"})
     evaluate()
     pass_time(7200)
@@ -116,8 +104,8 @@ def test_a_wait_without_a_key_is_ended_by_any_purchase(source: Source) -> None:
 
 def test_two_carts_are_two_waits(source: Source) -> None:
     make_rule(trigger=CART)
-    add_to_cart(source, "c1")
-    add_to_cart(source, "c2")
+    put(source, "c1")
+    put(source, "c2")
     evaluate()
     pass_time(7200)
 
@@ -126,7 +114,7 @@ def test_two_carts_are_two_waits(source: Source) -> None:
 
 def test_a_purchase_that_arrives_before_the_scan_but_was_not_decided_cancels(source: Source) -> None:
     make_rule(trigger=CART)
-    add_to_cart(source)
+    put(source)
     scan()
     pass_time(7200)
     report("purchase", source=source, properties={"cart_id": "c1"})
@@ -206,7 +194,7 @@ def test_a_backlog_and_a_live_run_derive_the_same_event(source: Source) -> None:
 
 def test_a_lagging_lane_delays_a_silence_and_never_invents_it(source: Source) -> None:
     make_rule(trigger=CART)
-    add_to_cart(source)
+    put(source)
     evaluate()
     pass_time(3700)
     report("purchase", source=source, properties={"cart_id": "c1"})
@@ -288,7 +276,7 @@ def test_a_silence_carries_the_persons_ids(source: Source) -> None:
 
 def test_a_late_event_updates_the_profile_and_clears_but_arms_nothing(source: Source) -> None:
     make_rule(trigger=CART)
-    add_to_cart(source, timestamp=datetime.now(UTC) - timedelta(hours=30))
+    put(source, timestamp=datetime.now(UTC) - timedelta(hours=30))
     evaluate()
 
     assert not Timer.objects.exists()
@@ -327,3 +315,27 @@ def test_a_silence_is_not_lost_to_a_return_that_nobody_has_decided_yet(source: S
     assert [(silence.name, silence.context["came_back"]) for silence in silences()] == [("session_ended", True)]
     pass_time(1200)
     assert scan() == 1
+
+
+def test_silences_of_silences_end_after_five(source: Source) -> None:
+    wait = {"kind": "abandonment", "ended_by": "never", "after": 60}
+    make_rule("One", trigger=wait | {"started_by": "ping"}, emits="pong")
+    make_rule("Two", trigger=wait | {"started_by": "pong"}, emits="ping")
+    report("ping", source=source)
+    for _ in range(9):
+        scan()
+        pass_time(70)
+    assert [event.depth for event in silences()] == [1, 2, 3, 4, 5]
+
+
+def test_a_new_rule_for_a_named_event_waits_for_those_who_did_it_before_it_was_activated(source: Source) -> None:
+    report("watch", source=source)
+    evaluate()
+    pass_time(1800)
+    make_rule(trigger={"kind": "inactivity", "event": "watch", "after": 3600})
+    scan()
+    assert silences() == []
+    pass_time(1900)
+    scan()
+    scan()
+    assert len(silences()) == 1

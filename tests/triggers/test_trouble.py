@@ -1,7 +1,6 @@
 """Delivering when something is wrong: with the mail server, with a worker, with one message of many."""
 
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -9,9 +8,21 @@ from django.conf import LazySettings
 from django.db import connection as django_connection
 
 from engagement.lib.postgres import open_connection
-from tests.cast import evaluate, make_rule, make_source, make_template, pass_time, report, scan
+from tests.cast import (
+    CART,
+    ON_CART,
+    add_to_cart,
+    deliver,
+    evaluate,
+    make_rule,
+    make_template,
+    pass_time,
+    report,
+    scan,
+    the_delivery,
+)
 from tests.live import wait_for
-from tests.mail_server import MailServer, RudeServer
+from tests.mail_server import MailServer, RudeServer, point_to
 from tracking.models import Source
 from tracking.registry import get_registry
 from triggers.channels import CHANNELS
@@ -19,49 +30,11 @@ from triggers.channels.base import SendOutcome, SendResult
 from triggers.deliver import run
 from triggers.deliver.claim import claim_due
 from triggers.deliver.record import record_outcome
-from triggers.deliver.run import DeliverReport, deliver_due
+from triggers.deliver.run import deliver_due
 from triggers.deliver.settle import settle_in_doubt
 from triggers.lifecycle import archive_rule, pause_rule, resume_rule
 from triggers.models import Attempt, Delivery, Rule, RuleVersion, SendingSwitch
 from triggers.worker import get_worker
-
-ON_CART = {"kind": "event", "event": "add_to_cart"}
-CART = {"kind": "abandonment", "started_by": "add_to_cart", "ended_by": "purchase", "key": "cart_id", "after": 3600}
-
-
-@pytest.fixture
-def source(log: None) -> Source:
-    return make_source()
-
-
-@pytest.fixture
-def server(settings: LazySettings) -> Iterator[MailServer]:
-    mail_server = MailServer()
-    mail_server.start()
-    point_to(settings, mail_server.port)
-    yield mail_server
-    mail_server.stop()
-
-
-def point_to(settings: LazySettings, port: int) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 5
-
-
-def deliver(limit: int = 100) -> DeliverReport:
-    return deliver_due(get_worker().connection, get_registry(), limit)
-
-
-def add_to_cart(source: Source, user_id: str = "ada") -> None:
-    traits = {"email": f"{user_id}@example.com"}
-    report("$identify", source=source, user_id=user_id, properties={"traits": traits})
-    report("add_to_cart", source=source, user_id=user_id, properties={"cart_id": "c1", "sku": "lamp"})
-    evaluate()
-
-
-def the_delivery() -> tuple[str, str]:
-    delivery = Delivery.objects.get()
-    return delivery.state, delivery.reason
 
 
 @pytest.mark.parametrize("answer", ["251 somebody will", "nonsense", "354 go on"])

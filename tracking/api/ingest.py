@@ -43,6 +43,17 @@ class IngestView(APIView):
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
         """Skip negotiation, versions and permissions: the door does what is needed."""
 
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Serve, and let go of the request.
+
+        DRF's request and view refer to themselves and so would keep the body, up to a megabyte, until the collector
+        comes: after thousands of requests.
+        """
+        answer = super().dispatch(request, *args, **kwargs)
+        self.request.parser_context.clear()
+        vars(self).clear()
+        return answer
+
     def post(self, request: Any) -> HttpResponse:
         """Append what the body says."""
         return serve(request._request)

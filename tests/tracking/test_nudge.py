@@ -1,0 +1,54 @@
+"""Waking the evaluator: never in the way of what was accepted, and never lost for long."""
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from django.conf import LazySettings
+from django.core.cache import cache
+
+from tests.cast import evaluate, make_source, report
+from tests.live import wait_for
+from tracking.log import nudge, read
+from tracking.log.appenders import close_appender
+from tracking.log.write import Connection
+from tracking.models import Event
+
+pytestmark = pytest.mark.usefixtures("log")
+
+
+@pytest.fixture
+def black_hole() -> Iterator[socket.socket]:
+    """A server that takes every connection and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def test_a_hung_broker_holds_up_no_acceptance(black_hole: socket.socket, settings: LazySettings) -> None:
+    source = make_source()
+    close_appender()
+    place = f"redis://127.0.0.1:{black_hole.getsockname()[1]}/0"
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": place}}
+    asked: list[socket.socket] = []
+    threading.Thread(target=lambda: asked.append(black_hole.accept()[0]), daemon=True).start()
+
+    for _ in range(5):
+        report("a", source=source)
+        wait_for(lambda: asked)
+
+    assert Event.objects.count() == 5
+
+
+def test_the_flag_is_cleared_before_the_bound_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set after the bound was read, it would swallow the nudge of an event that the pass has not seen."""
+    flags = []
+
+    def look_and_load(connection: Connection) -> int:
+        flags.append(cache.get(nudge.FLAG))
+        return read.load_bound(connection)
+
+    monkeypatch.setattr("triggers.evaluate.run.load_bound", look_and_load)
+    cache.set(nudge.FLAG, 1, timeout=60)
+    evaluate()
+    assert flags[0] is None
