@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from engagement.lib.records import pack_rows
-from tracking.event import IDENTIFY, IMPORT, LIVE
+from tracking.event import ADOPTED, FOLLOW, IDENTIFY, IMPORT, LIVE
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from tracking.registry import Registry
@@ -84,6 +84,7 @@ select id, lane, profile_id, seq, patch
 """
 
 
+_CHANGES_UNTIL = "select patch from profile_change where profile_id = %s and seq <= %s order by seq"
 _OUTLIVED = """
 select patch from profile_change c
  where not exists (select from event e where e.id = c.id and e.lane = c.lane) order by seq
@@ -93,6 +94,29 @@ select patch from profile_change c
 def load_outlived_changes(connection: Connection) -> list[LoggedEvent]:
     """Return the events that shaped profiles and that the log itself holds no more, in its order."""
     return [msgspec.convert(row[0], LoggedEvent) for row in connection.execute(_OUTLIVED).fetchall()]
+
+
+def load_changes(connection: Connection, event_ids: Iterable[UUID]) -> dict[UUID, LoggedEvent]:
+    """Return events that shaped profiles by id, those that the log holds no more included."""
+    rows = connection.execute("select patch from profile_change where id = any(%s)", (list(event_ids),)).fetchall()
+    return {event.id: event for row in rows if (event := msgspec.convert(row[0], LoggedEvent))}
+
+
+def load_traits_at(connection: Connection, profile_id: UUID, seq: int) -> dict[str, Any]:
+    """Return what was known of somebody at a place of their lane: all that they were told up to it, once more."""
+    rows = connection.execute(_CHANGES_UNTIL, (profile_id, seq)).fetchall()
+    told = [msgspec.convert(row[0], LoggedEvent) for row in rows]
+    pointed = load_changes(connection, [UUID(event.properties["event"]) for event in told if event.name == FOLLOW])
+    if not told:
+        return {}
+    state = start_profile(told[0])
+    for event in told:
+        original = pointed.get(UUID(event.properties["event"])) if event.name == FOLLOW else event
+        if event.name == ADOPTED:
+            state.traits = event.properties["traits"] | state.traits
+        elif original is not None and original.name == IDENTIFY:
+            _apply_traits(state, original)
+    return state.traits
 
 
 def load_profiles(connection: Connection, lane: int, ids: Iterable[UUID]) -> dict[UUID, ProfileState]:
@@ -190,11 +214,14 @@ def save_profiles(connection: Connection, states: Iterable[ProfileState]) -> Non
 
 
 def save_changes(connection: Connection, events: Iterable[LoggedEvent]) -> None:
-    """Copy what shaped profiles (`$` events) whole, so that they can be rebuilt after the log's retention."""
+    """Copy the events that shaped profiles whole, so that these can be rebuilt after the log's retention.
+
+    Of pointers only those to an identify: all others say what somebody did, which is not kept for longer.
+    """
     rows = [
         {"id": event.id, "lane": event.lane, "profile_id": event.profile_id, "seq": event.seq, "patch": event}
         for event in events
-        if event.name.startswith("$")
+        if event.name.startswith("$") and (event.name != FOLLOW or event.properties.get("name") == IDENTIFY)
     ]
     if rows:
         connection.execute(_SAVE_CHANGES, (pack_rows(rows),))

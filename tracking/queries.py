@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from engagement.lib.ids import compute_boundary, read_moment
 from tracking.log.read import EVENT_COLUMNS, LoggedEvent
 from tracking.log.write import Connection
 from tracking.profiles import Spans
@@ -31,6 +32,10 @@ _NAMED_BEFORE = f"""
 select {EVENT_COLUMNS} from {_OF_PERSON}
  where name = any(%s) and seq <= %s order by seq desc limit %s
 """
+_POINTER = """
+select seq from event
+ where profile_id = %s and id >= %s and name = '$follow' and properties ->> 'event' = %s order by seq limit 1
+"""
 _BY_ID = f"select {EVENT_COLUMNS} from event where id = any(%s)"
 
 
@@ -38,6 +43,13 @@ def find_events(connection: Connection, event_ids: Sequence[UUID]) -> dict[UUID,
     """Return events by id; those that retention or erasure took are lacking."""
     rows = connection.execute(_BY_ID, (list(event_ids),)).fetchall()
     return {event.id: event for row in rows if (event := LoggedEvent(*row))}
+
+
+def find_place(connection: Connection, event: LoggedEvent, profile_id: UUID) -> tuple[UUID, int]:
+    """Return whose lane decided an event of somebody, and where: the person's own where a pointer led it there."""
+    lower = compute_boundary(read_moment(event.id))
+    row = connection.execute(_POINTER, (profile_id, lower, str(event.id))).fetchone()
+    return (profile_id, row[0]) if row is not None else (event.profile_id, event.seq)
 
 
 def find_named_before(

@@ -40,7 +40,7 @@ def _say_again(event: LoggedEvent) -> NewEvent:
         lane=event.lane,
         profile_id=event.profile_id,
         name=event.name if is_own else FOLLOW,
-        properties=event.properties if is_own else {"event": str(event.id), "lane": event.lane},
+        properties=event.properties if is_own else {"event": str(event.id), "lane": event.lane, "name": event.name},
         context={},
         source_id=event.source_id,
         origin=SYSTEM,

@@ -107,3 +107,21 @@ def test_the_page_is_for_marketers_and_for_the_persons_own_events(shop: Source, 
     assert "Its conditions do not hold." in client.get(f"{url}/{own.id}/").content.decode()
     assert client.get(f"{url}/{foreign.id}/").status_code == 404
     assert login("Operator").get(f"{url}/{own.id}/").status_code == 403
+
+
+def test_attributes_are_those_known_at_the_events_place_and_not_those_of_today(shop: Source) -> None:
+    gold = {"node": "compare", "field": {"from": "profile", "path": "plan"}, "operator": "is", "value": "gold"}
+    make_rule(trigger=ON_PURCHASE, conditions=gold)
+    report("$identify", source=shop, user_id=None, anonymous_id="phone", properties={"traits": {"plan": "gold"}})
+    anonymous = report("purchase", source=shop, user_id=None, anonymous_id="phone")
+    report("page_view", source=shop, anonymous_id="phone")
+    evaluate()
+    known = report("purchase", source=shop)
+    evaluate()
+    report("$identify", source=shop, user_id=None, anonymous_id="phone", properties={"traits": {"plan": "free"}})
+    late = report("purchase", source=shop, user_id=None, anonymous_id="phone")
+    evaluate()
+
+    assert [_ask(event).matched for event in (anonymous, known, late)] == [True, True, False]
+    traces = [_ask(event).trace for event in (anonymous, known, late)]
+    assert [trace.actual for trace in traces if trace is not None] == ["gold", "gold", "free"]

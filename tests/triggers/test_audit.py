@@ -147,6 +147,26 @@ def test_who_somebody_is_outlives_the_log(source: Source) -> None:
     assert found.activations == 1
 
 
+def test_what_a_device_was_told_about_its_owner_outlives_the_log_too(source: Source) -> None:
+    gold = {"node": "compare", "field": {"from": "profile", "path": "plan"}, "operator": "is", "value": "gold"}
+    make_rule(trigger={"kind": "event", "event": "purchase"}, conditions=gold)
+    report("view", source=source, user_id=None, anonymous_id="phone")
+    report("view", source=source, anonymous_id="phone")
+    evaluate()
+    report("$identify", source=source, user_id=None, anonymous_id="phone", properties={"traits": {"plan": "gold"}})
+    report("view", source=source, user_id=None, anonymous_id="phone")
+    evaluate()
+    report("purchase", source=source)
+    evaluate()
+    assert Activation.objects.count() == 1
+    kept = ProfileChange.objects.count()
+    get_worker().connection.execute("delete from event where name <> 'purchase'")
+
+    assert audit().is_clean
+    assert audit().activations == 1
+    assert kept == 4, "linked, adopted, identify and the pointer to it; what was viewed is not kept for longer"
+
+
 def test_the_command_says_what_it_found_and_fails_on_a_difference(
     source: Source, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,6 @@
 """Why did a rule match on an event, or not? Asked of the same functions that decide in production.
 
-Rules, history and re-entry are as of the event's place in the log; a person's attributes are those known today.
+Rules, attributes, history and re-entry are as of the event's place in the log.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from tracking.event import DERIVED, IMPORT, LIVE
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from tracking.models import SetAside
-from tracking.profiles import ProfileState, load_person
-from tracking.queries import find_events
+from tracking.profiles import ProfileState, load_person, load_traits_at
+from tracking.queries import find_events, find_place
 from tracking.registry import get_registry
 from triggers.evaluate.batch import STARTING
 from triggers.evaluate.history import Question, load_history
@@ -68,6 +68,8 @@ class _Asked:
         self.book = book
         self.index = index = book.at(event.seq)
         self.ids = [span[0] for span in person.spans]
+        place = find_place(connection, event, person.id)
+        self.traits = load_traits_at(connection, *place)
         detector = event.context.get("detector") if event.origin == DERIVED else None
         self.started = {rule.rule_id for rule in index.find_started(event.name, detector)}
         matched = Activation.objects.filter(profile_id__in=self.ids, event_id=event.id)
@@ -128,7 +130,7 @@ class _Asked:
             for need in needs
         ]
         history = dict(zip(needs, load_history(self.connection, questions), strict=True))
-        facts = Facts(properties=event.properties, traits=self.person.traits, now=event.occurred_at, history=history)
+        facts = Facts(properties=event.properties, traits=self.traits, now=event.occurred_at, history=history)
         return explain_rule(rule.definition, facts)
 
     def _say_reentry(self, rule: ActiveRule) -> str:

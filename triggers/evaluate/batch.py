@@ -18,6 +18,7 @@ from tracking.profiles import (
     Spans,
     apply_event,
     is_activity,
+    load_changes,
     load_profiles,
     start_profile,
 )
@@ -92,8 +93,10 @@ class Batch:
 
     def _load_followed(self) -> dict[UUID, LoggedEvent]:
         """Read what the pointers of this batch point to: events of other lanes that are decided here."""
-        ids = [UUID(event.properties["event"]) for event in self.events if event.name == FOLLOW]
-        return find_events(self.connection, ids) if ids else {}
+        ids = {UUID(event.properties["event"]) for event in self.events if event.name == FOLLOW}
+        found = find_events(self.connection, sorted(ids)) if ids else {}
+        lacking = ids - found.keys()
+        return found | load_changes(self.connection, sorted(lacking)) if lacking else found
 
     def _decide_event(self, event: LoggedEvent) -> None:
         state = self.profiles.get(event.profile_id)

@@ -127,7 +127,7 @@ def forward(event: LoggedEvent, state: ProfileState) -> NewEvent:
         raise ValueError("only a linked profile forwards")
     if event.name in TRAVELLING:
         return _tell(event, event.name, state.linked_to, event.properties, state.id.hex)
-    properties = {"event": str(event.id), "lane": event.lane}
+    properties = {"event": str(event.id), "lane": event.lane, "name": event.name}
     return _tell(event, FOLLOW, state.linked_to, properties, event.id.hex)
 
 
