@@ -98,6 +98,8 @@ CACHES = {
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
 
+# Nothing keeps results, so nothing has to be cleaned up.
+CELERY_RESULT_EXPIRES = None
 CELERY_BROKER_URL = env.read_broker("CELERY_BROKER_URL") if "CELERY_BROKER_URL" in os.environ else "memory://"
 RETENTION_DAYS = env.read_int("RETENTION_DAYS", 400, least=7, most=3660)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model, QuerySet
 from django.urls import reverse
 from msgspec import Struct
 
@@ -24,27 +25,34 @@ class FirstStep(Struct, frozen=True, kw_only=True):
 
 def load_first_steps() -> list[FirstStep]:
     """Return the steps in their order; five cheap questions."""
-    tests = LogEntry.objects.filter(
-        content_type=ContentType.objects.get_for_model(Template), change_message__contains=SENT_TEST
-    )
+    tests = _find_entries(Template).filter(change_message__contains=SENT_TEST)
+    activated = RuleVersion.objects.filter(state=RuleState.ACTIVE, created_by__isnull=False)
     return [
         _make_step("source", Source.objects.exists(), "tracking_source_add"),
         _make_step(
             "event", EventType.objects.filter(last_seen_at__isnull=False).exists(), "tracking_source_changelist"
         ),
-        _make_step("recipe", Rule.objects.exists(), "triggers_rule_add"),
+        _make_step("recipe", _find_entries(Rule).exists(), "triggers_rule_changelist"),
         _make_step("test", tests.exists(), "triggers_template_changelist"),
-        _make_step("activate", RuleVersion.objects.filter(state=RuleState.ACTIVE).exists(), "triggers_rule_changelist"),
+        _make_step("activate", activated.exists(), "triggers_rule_changelist"),
     ]
 
 
 _WORDS: dict[str, tuple[str, str]] = {
     "source": ("Create a source", "An app that sends events, with keys of its own."),
     "event": ("Send the first event", "With the line on the source’s page. This turns green by itself."),
-    "recipe": ("Pick a recipe", "Cart left, welcome back, session ended: ready to be changed."),
+    "recipe": (
+        "Pick a recipe",
+        "They lie among the rules as drafts: open one, change it, save it.",
+    ),
     "test": ("Send yourself a test", "On a template’s page: choose a person and an event, then send."),
     "activate": ("Activate a rule", "Its page says first what it will do."),
 }
+
+
+def _find_entries(model: type[Model]) -> QuerySet[LogEntry]:
+    """Return what people, not the platform, have done to rows of a model."""
+    return LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(model))
 
 
 def _make_step(key: str, is_done: bool, page: str) -> FirstStep:

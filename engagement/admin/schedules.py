@@ -11,8 +11,9 @@ from django_celery_beat.admin import PeriodicTaskForm, TaskSelectWidget
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from engagement.health import load_liveness
 from engagement.lib.pages import PageAdmin
-from engagement.lib.say import moment_column
+from engagement.lib.say import say_moment, say_span
 from engagement.schedules import SCHEDULES
 
 BUILT_IN = frozenset(schedule.name for schedule in SCHEDULES)
@@ -56,20 +57,31 @@ class ScheduleAdmin(BaseTaskAdmin, PageAdmin):  # type: ignore[misc]
     """What beat starts, and how often."""
 
     form = TaskForm
-    list_display = ("name", "says", "interval", "enabled", "last_run")
+    list_display = ("name", "says", "every", "enabled", "last_done")
     list_filter = ()
     search_fields = ()
     date_hierarchy = None
     change_form_template = None
     actions = None
-    built_in_fields = ("name", "description", "interval", "enabled", "last_run")
-
-    last_run = staticmethod(moment_column("last_run_at", "last started"))
+    built_in_fields = ("name", "description", "interval", "enabled", "last_done")
 
     @admin.display(description="what it does")
     def says(self, task: PeriodicTask) -> str:
         """Return the description."""
         return str(task.description)
+
+    @admin.display(description="how often", ordering="interval")
+    def every(self, task: PeriodicTask) -> str:
+        """Return the timing in words."""
+        if task.interval is None:
+            return str(task.schedule)
+        return f"every {say_span(task.interval.schedule.run_every)}".replace("every 1 ", "every ")
+
+    @admin.display(description="last done")
+    def last_done(self, task: PeriodicTask) -> str:
+        """Return when it last succeeded: beat writes down its starts only now and then."""
+        pulse = next((pulse for pulse in load_liveness() if pulse.name == task.name), None)
+        return say_moment(pulse.last_ran_at if pulse is not None else task.last_run_at)
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Offer of a built-in schedule only what may be changed."""
@@ -86,7 +98,7 @@ class ScheduleAdmin(BaseTaskAdmin, PageAdmin):  # type: ignore[misc]
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """A built-in schedule keeps its name and its task."""
         if _is_built_in(obj):
-            return ("name", "description", "last_run")
+            return ("name", "description", "last_done")
         return super().get_readonly_fields(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.utils import formats, timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
@@ -24,6 +26,13 @@ def say_span(span: timedelta | None) -> str:
         if amount:
             parts.append(f"{amount} {unit}{'' if amount == 1 else 's'}")
     return " ".join(parts[:2]) or "0 seconds"
+
+
+def mark_names(sentence: str) -> SafeString:
+    """Return a sentence as HTML: the names of events and properties, which stand in backticks, as code."""
+    parts = sentence.split("`")
+    marked = (format_html("<code>{}</code>", part) if place % 2 else part for place, part in enumerate(parts))
+    return format_html_join("", "{}", ((part,) for part in marked))
 
 
 def moment_column(name: str, heading: str) -> Callable[[Any], str]:

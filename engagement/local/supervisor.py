@@ -269,7 +269,9 @@ def read_port() -> int:
 def main() -> int:
     """Run until a signal comes."""
     supervisor: Supervisor | None = None
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Said for both: a shell that starts this in the background has Ctrl-C's signal ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         port = read_port()
         state = find_state_dir()

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from django import template
 
-from engagement.lib.say import say_moment, say_span
+from engagement.lib.say import mark_names, say_moment, say_span
 
 register = template.Library()
 
@@ -15,6 +15,12 @@ register = template.Library()
 def moment(value: datetime | None) -> str:
     """A moment with the name of its time zone."""
     return say_moment(value)
+
+
+@register.filter
+def names(sentence: str) -> str:
+    """A sentence with the names of events and properties as code."""
+    return mark_names(sentence)
 
 
 @register.filter

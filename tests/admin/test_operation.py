@@ -57,6 +57,11 @@ def test_the_first_steps_turn_green_and_go(log: None, login: Login) -> None:
     evaluate()
     steps = client.get("/admin/first-steps.json").json()
     assert (steps["source"], steps["event"], steps["recipe"]) == (True, True, False)
+    rule = make_rule("The demo's", trigger={"kind": "event", "event": "purchase"})
+    assert not any(client.get("/admin/first-steps.json").json()[step] for step in ("recipe", "activate"))
+    client.post(f"/admin/triggers/rule/{rule.pk}/activate/")
+    steps = client.get("/admin/first-steps.json").json()
+    assert (steps["recipe"], steps["activate"], steps["test"]) == (True, True, False)
 
 
 def test_the_charts_hold_the_real_numbers(log: None, login: Login) -> None:
@@ -88,6 +93,15 @@ def test_a_re_timed_schedule_stays_re_timed(operator: Client) -> None:
     ensure_schedules()
     task.refresh_from_db()
     assert (task.interval, task.task, task.enabled) == (slow, "triggers.tasks.scan", True)
+
+
+def test_the_schedules_say_how_often_and_when_they_last_did_their_work(operator: Client) -> None:
+    _beat(seconds_ago=3)
+    page = operator.get("/admin/django_celery_beat/periodictask/").content.decode()
+    assert "every second" in page
+    assert "every hour" in page
+    assert "cleanup" not in page
+    assert page.count(f"{datetime.now(UTC):%-d %b %Y}, ") == len(SCHEDULES)
 
 
 def test_a_schedule_without_a_timing_is_refused(operator: Client) -> None:

@@ -39,7 +39,7 @@ def test_the_timeline_tells_the_event_the_decision_with_its_trace_and_the_messag
     Delivery.objects.update(state="dropped", reason="address_missing")
     page = _open(login("Marketer"))
     assert "Thanks</a> matched" in page
-    assert "the event&#x27;s `total` is more than 10" in page
+    assert "the event&#x27;s <code>total</code> is more than 10" in page
     assert "it was <code>42</code>" in page
     assert "The person has no address for this channel." in page
 
@@ -63,6 +63,19 @@ def test_what_somebody_did_before_they_signed_in_is_on_their_page(login: Login, 
     report("$identify", source=shop, anonymous_id="phone", properties={"traits": {"email": "ada@example.com"}})
     evaluate()
     assert "looked_around" in _open(login("Marketer"))
+
+
+def test_a_sign_in_is_told_in_words_and_once(login: Login, shop: Source) -> None:
+    report("page_view", source=shop, user_id=None, anonymous_id="phone")
+    report("page_view", source=shop, anonymous_id="phone")
+    evaluate()
+    report("page_view", source=shop, user_id=None, anonymous_id="phone")
+    evaluate()
+    page = _open(login("Marketer"))
+    assert page.count("What was done before the sign-in is theirs from here on") == 1
+    assert "$linked" not in page
+    assert "$follow" not in page
+    assert page.count("<strong>page_view</strong>") == 3
 
 
 @pytest.mark.parametrize("term", [ADA, "ada@example.com", "phone", str(ADA_ID)])

@@ -119,8 +119,8 @@ def test_saving_an_active_rule_changes_the_draft_and_not_what_is_in_force(login:
     assert "Activate the changes" in page
     assert RuleVersion.objects.get(rule=rule).definition["trigger"] == {"kind": "event", "event": "purchase"}
     confirm = client.get(f"/admin/triggers/rule/{rule.pk}/activate/").content.decode()
-    assert "someone does `purchase`" in confirm
-    assert "someone does `add_to_cart` but not" in confirm
+    assert "someone does <code>purchase</code>" in confirm
+    assert "someone does <code>add_to_cart</code> but not" in confirm
     client.post(f"/admin/triggers/rule/{rule.pk}/activate/")
     assert RuleVersion.objects.filter(rule=rule).count() == 2
 
@@ -172,6 +172,17 @@ def test_a_rule_says_that_its_event_was_never_seen_and_that_it_never_matched(log
     assert "It has not matched anybody since it was activated" in page
     EventType.objects.create(name="refund", last_seen_at=datetime.now(UTC))
     assert "which no app has sent yet" not in client.get("/admin/triggers/rule/").content.decode()
+
+
+def test_a_rule_says_that_the_event_which_leaves_people_out_was_never_seen(login: Login) -> None:
+    EventType.objects.create(name="add_to_cart", last_seen_at=datetime.now(UTC))
+    rule = make_rule(trigger={"kind": "abandonment", "started_by": "add_to_cart", "ended_by": "purchse", "after": 3600})
+    client = login("Marketer")
+    worry = "It leaves out who does “purchse”, which no app has sent yet."
+    assert worry in client.get("/admin/triggers/rule/").content.decode()
+    assert worry in client.get(f"/admin/triggers/rule/{rule.pk}/change/").content.decode()
+    confirm = client.get(f"/admin/triggers/rule/{rule.pk}/activate/").content.decode()
+    assert "No app has sent “purchse” yet: until one does, nobody is left out because of it." in confirm
 
 
 def test_a_step_that_is_not_open_to_a_rule_changes_nothing(login: Login) -> None:

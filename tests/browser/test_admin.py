@@ -99,8 +99,8 @@ def test_the_cart_recipe_is_built_from_an_empty_rule_by_keyboard_alone(
     keys.press("ArrowRight")
     keys.press("ArrowRight")
     expect(page.locator("#rule-sentence")).to_have_text(
-        "When someone does `add_to_cart` but not `purchase` with the same `cart_id` within 1 hour, and the event's "
-        "`price` is more than 20 — at most once every day. Then “Demo: cart reminder” is sent."
+        "When someone does add_to_cart but not purchase with the same cart_id within 1 hour, and the event's "
+        "price is more than 20 — at most once every day. Then “Demo: cart reminder” is sent."
     )
     _tab_to(page, "Save")
     keys.press("Enter")
@@ -153,8 +153,8 @@ def test_groups_within_groups_survive_saving_and_loading(open_admin: OpenAdmin) 
     second.get_by_label("Comparison").select_option("is one of")
     second.get_by_label("Values, one on each line").fill("pro\nteam")
     sentence = (
-        "When someone does `purchase`, and the event's `total` is between 10 and 20, and it is not so that (they "
-        "have done `refund` at least 1 time in the last 7 days or the person's `plan` is one of “pro”, “team”) — every "
+        "When someone does purchase, and the event's total is between 10 and 20, and it is not so that (they "
+        "have done refund at least 1 time in the last 7 days or the person's plan is one of “pro”, “team”) — every "
         "time. No message is sent: it only records."
     )
     expect(page.locator("#rule-sentence")).to_have_text(sentence)
@@ -205,7 +205,7 @@ def test_a_person_who_left_a_cart_is_told_with_the_mail_and_its_reasons(
 
     wait_for(is_told, patience=60)
     page.get_by_text("Why", exact=True).first.click()
-    expect(page.get_by_text("they have not done `cart_emptied` in the last 30 seconds").first).to_be_visible()
+    expect(page.get_by_text("they have not done cart_emptied in the last 30 seconds").first).to_be_visible()
     page.get_by_text("The exact message").first.click()
     frame = page.frame_locator("iframe.mail").first
     expect(frame.get_by_text("Lamp").first).to_be_visible()

@@ -44,7 +44,10 @@ def test_a_kill_of_the_supervisor_leaves_no_process_and_all_data(tmp_path: Path)
     first.process.wait()
 
     wait_for(lambda: not [pid for pid in family if is_alive(pid)], patience=20)
+    # A shell that starts something in the background has it ignore this signal: it must end it all the same.
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
     second = start_platform(state)
+    signal.signal(signal.SIGINT, usual)
     with second.connect() as connection:
         assert connection.execute("select count(*) from tracking_source where name = 'Survivor'").fetchone() == (1,)
     family = [pid for pid, _ in list_family(second.process.pid)]

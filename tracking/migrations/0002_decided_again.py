@@ -10,6 +10,14 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AlterModelOptions(
+            name="profile",
+            options={
+                "default_permissions": ("view",),
+                "verbose_name": "person",
+                "verbose_name_plural": "people",
+            },
+        ),
+        migrations.AlterModelOptions(
             name="setaside",
             options={"permissions": [("decide_again", "Can have events that were set aside decided again")]},
         ),

@@ -27,6 +27,7 @@ class Profile(models.Model):
     class Meta:
         db_table = "profile"
         default_permissions = ("view",)
+        verbose_name, verbose_name_plural = "person", "people"
 
     def __str__(self) -> str:
         return self.user_id or f"anonymous {self.anonymous_id}"

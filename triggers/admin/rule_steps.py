@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 
 from triggers.admin.rule_effects import count_past, count_waiting
 from triggers.admin.rule_parts import check_rule
-from triggers.admin.rule_words import find_in_force, find_unseen, is_changed, list_awaited, say_definition
+from triggers.admin.rule_words import find_in_force, find_unseen, is_changed, list_awaited, list_ends, say_definition
 from triggers.lifecycle import activate_rule, archive_rule, pause_rule, resume_rule
 from triggers.models import Rule, RuleState, Template
 
@@ -102,4 +102,5 @@ def describe_step(rule: Rule, name: str) -> dict[str, Any]:
         "past": count_past(rule, parsed) if name == "activate" and parsed is not None else None,
         "waiting": count_waiting(rule) if name in ("pause", "resume", "archive") else None,
         "unseen": sorted(find_unseen(list_awaited(definition))) if name in ("activate", "resume") else [],
+        "unseen_ends": sorted(find_unseen(list_ends(definition))) if name in ("activate", "resume") else [],
     }

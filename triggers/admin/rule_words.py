@@ -36,11 +36,22 @@ def list_awaited(definition: Mapping[str, Any]) -> set[str]:
     return {name for key in ("event", "started_by") if (name := trigger.get(key))}
 
 
+def list_ends(definition: Mapping[str, Any]) -> set[str]:
+    """Return the names of the events by which people are left out: misspelled, everybody would be written to."""
+    ended_by = (definition.get("trigger") or {}).get("ended_by")
+    return {ended_by} if ended_by else set()
+
+
 def find_unseen(names: Iterable[str]) -> set[str]:
     """Return those of the names that no app has sent yet."""
     wanted = set(names)
     seen = EventType.objects.filter(name__in=wanted, last_seen_at__isnull=False)
     return wanted - set(seen.values_list("name", flat=True))
+
+
+def find_unseen_in(definitions: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the names in what starts and ends rules that no app has sent yet, asking once for all."""
+    return find_unseen(name for one in definitions for name in list_awaited(one) | list_ends(one))
 
 
 def find_last_activation(rule_id: int) -> datetime | None:
@@ -53,6 +64,10 @@ def list_worries(rule: Rule, unseen: set[str], last_at: datetime | None, active_
     """Return what a marketer should know of a rule that may not do what is expected of it."""
     worries = [
         f"It waits for “{name}”, which no app has sent yet." for name in sorted(list_awaited(rule.definition) & unseen)
+    ]
+    worries += [
+        f"It leaves out who does “{name}”, which no app has sent yet. Is it called something else?"
+        for name in sorted(list_ends(rule.definition) & unseen)
     ]
     if rule.state == RuleState.ACTIVE and active_since is not None and (last_at is None or last_at < active_since):
         worries.append(f"It has not matched anybody since it was activated, {say_moment(active_since)}.")

@@ -13,16 +13,15 @@ from django.utils.html import format_html
 from unfold.views import ChangeList as UnfoldChangeList
 
 from engagement.lib.pages import PageAdmin
-from engagement.lib.say import say_moment
+from engagement.lib.say import mark_names, say_moment
 from triggers.admin.rule_editor import describe_editor
 from triggers.admin.rule_form import RuleForm
 from triggers.admin.rule_steps import RuleSteps
 from triggers.admin.rule_words import (
     find_in_force,
     find_last_activation,
-    find_unseen,
+    find_unseen_in,
     is_changed,
-    list_awaited,
     list_worries,
     say_definition,
     show_rule_state,
@@ -41,7 +40,7 @@ class RuleList(UnfoldChangeList):  # type: ignore[misc]
         """Read the page, then, at once for all rows, which awaited events were never seen."""
         super().get_results(request)
         rows: list[Any] = list(self.result_list)  # type: ignore[has-type]
-        unseen = find_unseen(name for rule in rows for name in list_awaited(rule.definition))
+        unseen = find_unseen_in(rule.definition for rule in rows)
         for rule in rows:
             rule.worries = list_worries(rule, unseen, rule.last_at, rule.active_since)
         self.result_list = rows
@@ -93,7 +92,8 @@ class RuleAdmin(RuleSteps, PageAdmin):
     @admin.display(description="what it says")
     def sentence(self, rule: Rule) -> str:
         """Return the rule's sentence."""
-        return format_html('<span class="wrap">{}</span>', say_definition(rule.definition) or "not complete yet")
+        sentence = say_definition(rule.definition) or "not complete yet"
+        return format_html('<span class="wrap">{}</span>', mark_names(sentence))
 
     @admin.display(description="last matched")
     def last_matched(self, rule: Any) -> str:
@@ -163,7 +163,7 @@ def describe_rule_page(rule: Rule) -> dict[str, Any]:
         "in_force": in_force,
         "is_changed": is_changed(rule, in_force),
         "last_at": last_at,
-        "worries": list_worries(rule, find_unseen(list_awaited(rule.definition)), last_at, since),
+        "worries": list_worries(rule, find_unseen_in([rule.definition]), last_at, since),
         "versions": [
             {"row": row, "state": show_rule_state(row.state), "sentence": say_definition(row.definition)}
             for row in versions

@@ -10,12 +10,21 @@ from uuid import UUID
 
 import msgspec
 
-from tracking.event import DERIVED, SYSTEM
+from tracking.event import ADOPTED, ALIAS, DERIVED, FOLLOW, IDENTIFY, LINKED, SYSTEM, UNLINKED
 from tracking.models import Event, Profile, Source
 from tracking.profiles import OPEN
 from triggers.models import Activation, Attempt, Delivery, Rule
 
 PAGE = 40
+
+# What one lane told another about a link is said once: when the device's story was taken over.
+_TOLD_ELSEWHERE = (FOLLOW, LINKED)
+_NOTES = {
+    IDENTIFY: "The app said what it knows of this person",
+    ALIAS: "The app said that two ids are this person",
+    ADOPTED: "What was done before the sign-in is theirs from here on",
+    UNLINKED: "Somebody else signed in on the device: what follows there is not theirs",
+}
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +43,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of the person, and all that it led to. `kind` is event, silence or note."""
+    """An event of the person, and all that it led to. `kind` is event, silence or note, which `words` explain."""
 
     kind: str
     event: Any
@@ -42,6 +51,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     source_name: str
     decisions: list[Decision]
     too_late: bool
+    words: str = ""
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +85,7 @@ def _load_events(spans: Sequence[tuple[UUID, int, int]], before: UUID | None, li
     found: list[Event] = []
     for profile_id, since, until in spans:
         rows = Event.objects.filter(profile_id=profile_id, seq__gt=since, seq__lte=until).order_by("-id")
+        rows = rows.exclude(name__in=_TOLD_ELSEWHERE)
         found += rows.filter(id__lt=before)[:limit] if before is not None else rows[:limit]
     return sorted(found, key=lambda event: event.pk, reverse=True)[:limit]
 
@@ -109,4 +120,5 @@ def _describe(event: Event, decisions: list[Decision], sources: dict[int, Source
         source_name=source.name if source is not None else "the platform",
         decisions=decisions,
         too_late=too_late,
+        words=_NOTES.get(event.name, ""),
     )

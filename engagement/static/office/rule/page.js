@@ -1,5 +1,6 @@
 // The rule form: fields that switch with the kind of start, the conditions as rows, the sentence below.
 import { Conditions } from "./conditions.js";
+import { make } from "./dom.js";
 import { Vocabulary } from "./vocabulary.js";
 
 const DEFAULT_AFTER = { session_end: [15, 60], inactivity: [14, 86400], abandonment: [1, 3600] };
@@ -70,7 +71,12 @@ class Sentence {
     else this.say(`Not complete yet: ${answer.missing[0] || "go on."}`, false);
   }
   say(words, isComplete) {
-    if (this.place.textContent !== words) this.place.textContent = words;
+    if (this.words !== words) {
+      // Names of events and properties stand in backticks.
+      const parts = words.split("`").map((part, index) => (index % 2 ? make("code", {}, part) : part));
+      this.place.replaceChildren(...parts);
+      this.words = words;
+    }
     this.place.classList.toggle("incomplete", !isComplete);
   }
 }
