@@ -113,6 +113,7 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = env.read_time_zone("TIME_ZONE", "UTC")
+FORMAT_MODULE_PATH = ["engagement.formats"]
 
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.read_text("STATIC_ROOT", str(STATE_DIR / "static")))

@@ -1,11 +1,13 @@
 """The first page: is all well, what is going on, what to do first."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, JsonResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from msgspec import Struct
 
 from engagement.admin import figures
 from engagement.admin.badges import load_in_doubt
@@ -27,7 +29,7 @@ def show_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
         "is_stopped": SendingSwitch.objects.filter(is_stopped=True).exists(),
         "steps": steps if not all(step.is_done for step in steps) else [],
         "tiles": _load_tiles(),
-        "charts": [chart for permission, chart in _load_charts() if request.user.has_perm(permission)],
+        "charts": _load_charts(request.user),
         "zone": timezone.get_current_timezone_name(),
     }
 
@@ -46,56 +48,69 @@ def _load_tiles() -> dict[str, Any]:
     return {
         "in_doubt": load_in_doubt(),
         "set_aside": figures.count_set_aside(),
-        "lag": remember("lag", _FRESH_SECONDS, figures.load_lag)["total"],
+        "lag": _recall(figures.load_lag)["total"],
     }
 
 
-def _load_charts() -> list[tuple[str, Chart]]:
-    events = remember("events", _FRESH_SECONDS, figures.load_events_by_minute)
-    activations = remember("activations", _FRESH_SECONDS, figures.load_activations_by_rule)
-    deliveries = remember("deliveries", _FRESH_SECONDS, figures.load_deliveries_by_state)
-    lag = remember("lag", _FRESH_SECONDS, figures.load_lag)
-    return [
-        (
-            "tracking.view_eventtype",
-            make_chart(
-                "Events by minute",
-                events,
-                note="the last hour",
-                says=f"{events['total']:,} events in the last hour.",
-                empty="No event in the last hour.",
-            ),
-        ),
-        (
-            "triggers.view_rule",
-            make_chart(
-                "Activations by rule",
-                activations,
-                note="the last 24 hours",
-                says=f"{activations['total']:,} activations in the last 24 hours.",
-                empty="No rule has matched in the last 24 hours.",
-                is_flat=True,
-            ),
-        ),
-        (
-            "triggers.view_delivery",
-            make_chart(
-                "Deliveries by state",
-                deliveries,
-                note="the last 24 hours",
-                says=f"{deliveries['total']:,} deliveries in the last 24 hours.",
-                empty="No message in the last 24 hours.",
-                is_flat=True,
-            ),
-        ),
-        (
-            "tracking.view_setaside",
-            make_chart(
-                "Lag of the evaluator by lane",
-                lag,
-                note=f"decided up to {lag['position']:,} of {lag['sequence']:,} in the log",
-                says=f"The slowest lane is {lag['total']} seconds behind.",
-                empty="Every lane has caught up with the log.",
-            ),
-        ),
-    ]
+class _Plan(Struct, frozen=True, kw_only=True):
+    """A chart to be drawn: who may see it, where its figures come from, and its words, with `{total}` in `says`."""
+
+    permission: str
+    title: str
+    load: Callable[[], dict[str, Any]]
+    note: str
+    says: str
+    empty: str
+    is_flat: bool = False
+
+
+_PLANS = (
+    _Plan(
+        permission="tracking.view_eventtype",
+        title="Events by minute",
+        load=figures.load_events_by_minute,
+        note="the last hour",
+        says="{total:,} events in the last hour.",
+        empty="No event in the last hour.",
+    ),
+    _Plan(
+        permission="triggers.view_rule",
+        title="Activations by rule",
+        load=figures.load_activations_by_rule,
+        note="the last 24 hours",
+        says="{total:,} activations in the last 24 hours.",
+        empty="No rule has matched in the last 24 hours.",
+        is_flat=True,
+    ),
+    _Plan(
+        permission="triggers.view_delivery",
+        title="Deliveries by state",
+        load=figures.load_deliveries_by_state,
+        note="the last 24 hours",
+        says="{total:,} deliveries in the last 24 hours.",
+        empty="No message in the last 24 hours.",
+        is_flat=True,
+    ),
+    _Plan(
+        permission="tracking.view_setaside",
+        title="Lag of the evaluator by lane",
+        load=figures.load_lag,
+        note="decided up to {position:,} of {sequence:,} in the log",
+        says="The slowest lane is {total} seconds behind.",
+        empty="Every lane has caught up with the log.",
+    ),
+)
+
+
+def _load_charts(user: Any) -> list[Chart]:
+    return [_draw(plan) for plan in _PLANS if user.has_perm(plan.permission)]
+
+
+def _draw(plan: _Plan) -> Chart:
+    found = _recall(plan.load)
+    note, says = plan.note.format(**found), plan.says.format(**found)
+    return make_chart(plan.title, found, note=note, says=says, empty=plan.empty, is_flat=plan.is_flat)
+
+
+def _recall(load: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    return remember(load.__name__, _FRESH_SECONDS, load)

@@ -14,7 +14,7 @@ _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 def say_moment(moment: datetime | None) -> str:
     """Return a moment in the installation's time zone, "–" for none."""
-    return formats.date_format(timezone.localtime(moment), "j M Y, H:i:s T") if moment is not None else "–"
+    return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT") if moment is not None else "–"
 
 
 def say_span(span: timedelta | None) -> str:

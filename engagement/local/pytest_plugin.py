@@ -29,6 +29,7 @@ def _start() -> None:
     global _folder
     _folder = Path(tempfile.mkdtemp(prefix="engagement-test-"))
     _folder.chmod(0o755)
+    (_folder / "static").mkdir()
     os.environ["STATE_DIR"] = str(_folder)
     os.environ.setdefault("DJANGO_SECRET_KEY", "only-for-tests-" + "x" * 40)
     os.environ.setdefault("EMAIL_URL", "smtp://127.0.0.1:1")

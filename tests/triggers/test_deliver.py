@@ -120,7 +120,7 @@ def test_a_rule_paused_after_the_claim_is_held(source: Source, server: MailServe
     claimed = claim_due(get_worker().connection, 10)
     Rule.objects.update(state="paused")
 
-    result = run._deliver(get_worker().connection, claimed[0], get_registry(), {})
+    result = run.deliver_one(get_worker().connection, claimed[0], get_registry(), {})
 
     assert result == "rule_paused"
     assert the_delivery() == ("planned", "rule_paused")
@@ -262,7 +262,7 @@ def test_a_worker_that_died_after_the_hand_over_leaves_the_mail_in_doubt(source:
     connection = get_worker().connection
     claimed = claim_due(connection, 10)[0]
     with connection.transaction():
-        run._hand_over(connection, claimed, CHANNELS["email"], get_registry())
+        run.hand_over(connection, claimed, CHANNELS["email"], get_registry())
     pass_time(130)
 
     deliver()
@@ -293,7 +293,7 @@ def test_who_lost_the_lease_does_not_send(source: Source, server: MailServer) ->
     pass_time(130)
     deliver()
 
-    assert run._deliver(get_worker().connection, slow, get_registry(), {}) == "lease_lost"
+    assert run.deliver_one(get_worker().connection, slow, get_registry(), {}) == "lease_lost"
     assert len(server.mails) == 1
 
 

@@ -208,3 +208,18 @@ def test_one_user_is_one_person_in_all_sources(source: Source) -> None:
     pass_time(3700)
     assert scan() == 0
     assert Profile.objects.count() == 1
+
+
+def test_what_happens_on_a_device_after_its_owner_left_does_not_count_as_the_owners(source: Source) -> None:
+    make_rule(trigger=ON_CART, reentry={"kind": "once"})
+    report("view", source=source, user_id=ADA, anonymous_id="phone")
+    evaluate()
+    report("view", source=source, user_id="bob", anonymous_id="phone")
+    evaluate()
+    report("add_to_cart", source=source, user_id=None, anonymous_id="phone")
+    evaluate()
+
+    report("add_to_cart", source=source)
+    evaluate()
+
+    assert Activation.objects.count() == 2

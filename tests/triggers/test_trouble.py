@@ -72,7 +72,7 @@ def test_a_hand_over_late_in_the_lease_has_time_for_the_network(source: Source, 
     claimed = claim_due(connection, 10)[0]
     pass_time(100)
     with connection.transaction():
-        run._hand_over(connection, claimed, CHANNELS["email"], get_registry())
+        run.hand_over(connection, claimed, CHANNELS["email"], get_registry())
     pass_time(60)
 
     deliver()
@@ -89,7 +89,7 @@ def test_an_answer_that_comes_late_counts_unless_somebody_settled_it(
     connection = get_worker().connection
     claimed = claim_due(connection, 10)[0]
     with connection.transaction():
-        run._hand_over(connection, claimed, CHANNELS["email"], get_registry())
+        run.hand_over(connection, claimed, CHANNELS["email"], get_registry())
     pass_time(130)
     deliver()
     if settled:
@@ -221,7 +221,7 @@ def test_a_hold_that_missed_the_resuming_is_woken_all_the_same(source: Source, s
     add_to_cart(source)
     claimed = claim_due(get_worker().connection, 10)[0]
     Rule.objects.update(state="paused")
-    run._deliver(get_worker().connection, claimed, get_registry(), {})
+    run.deliver_one(get_worker().connection, claimed, get_registry(), {})
     Rule.objects.update(state="active")
 
     deliver()

@@ -19,7 +19,9 @@ from tracking.profiles import ProfileState, load_person, load_traits_at
 from tracking.queries import find_events, find_place
 from tracking.registry import get_registry
 from triggers.evaluate.batch import STARTING
+from triggers.evaluate.effects import load_previous
 from triggers.evaluate.history import Question, load_history
+from triggers.evaluate.reentry import ReentryBook
 from triggers.models import Activation, Rule
 from triggers.rulebook import ActiveRule, RuleBook
 from triggers.rules.explain import explain_rule
@@ -136,14 +138,13 @@ class _Asked:
     def _say_reentry(self, rule: ActiveRule) -> str:
         decision = check_reentry(rule.definition.reentry, self._load_previous(rule), self.event.occurred_at)
         if decision.is_allowed:
-            return (
-                "With what is known today it would match; it has not been decided yet, or something has changed since."
-            )
+            return "By what the log says it matches: it is not decided yet, or a source’s settings have changed since."
         when = say_moment(decision.since)
         if decision.reason is ReentryReason.ALREADY_ONCE:
             return f"Its conditions hold, but it matches each person once only and did so {when}."
         return f"Its conditions hold, but it matched this person {when}, and may not again so soon."
 
     def _load_previous(self, rule: ActiveRule) -> Sequence[datetime]:
-        earlier = Activation.objects.filter(rule_id=rule.rule_id, profile_id__in=self.ids, event_seq__lt=self.event.seq)
-        return list(earlier.values_list("occurred_at", flat=True))
+        earlier = load_previous(self.connection, self.ids, [rule.rule_id])
+        book = ReentryBook(match for match in earlier if match[2] < self.event.seq)
+        return book.list_moments(rule.rule_id, self.person.spans)

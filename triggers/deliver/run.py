@@ -52,7 +52,7 @@ def deliver_due(connection: Connection, registry: Registry, limit: int = LIMIT) 
     try:
         while waiting and monotonic() < deadline:
             delivery = waiting[0]
-            outcome = _deliver(connection, delivery, registry, sessions)
+            outcome = deliver_one(connection, delivery, registry, sessions)
             waiting = waiting[1:]
             outcomes[outcome] += 1
             log.info("delivery", delivery_id=str(delivery.id), rule_id=delivery.rule_id, outcome=outcome)
@@ -64,12 +64,12 @@ def deliver_due(connection: Connection, registry: Registry, limit: int = LIMIT) 
     return DeliverReport(claimed=count, outcomes=dict(outcomes))
 
 
-def _deliver(connection: Connection, claimed: Claimed, registry: Registry, sessions: dict[str, Session]) -> str:
+def deliver_one(connection: Connection, claimed: Claimed, registry: Registry, sessions: dict[str, Session]) -> str:
     """Deliver one. What goes wrong with it, the database's own troubles apart, stops no other."""
     try:
         channel = CHANNELS[claimed.channel]
         with connection.transaction():
-            prepared = _hand_over(connection, claimed, channel, registry)
+            prepared = hand_over(connection, claimed, channel, registry)
     except psycopg.OperationalError:
         raise
     except Exception as error:
@@ -99,7 +99,7 @@ def _send(session: Session, prepared: Prepared) -> SendOutcome:
         return SendOutcome(result=SendResult.IN_DOUBT, detail=f"{type(error).__name__}: {error}"[:500])
 
 
-def _hand_over(connection: Connection, claimed: Claimed, channel: Channel, registry: Registry) -> Prepared | str:
+def hand_over(connection: Connection, claimed: Claimed, channel: Channel, registry: Registry) -> Prepared | str:
     """Return the message that may leave now, or the reason why none does."""
     standing = load_standing(connection, claimed)
     if standing is None:

@@ -26,7 +26,7 @@ select {_ACTIVATION_COLUMNS}, clock_timestamp() from jsonb_to_recordset(%s) as x
  order by id on conflict do nothing returning id
 """
 _PREVIOUS = """
-select rule_id, profile_id, occurred_at from activation
+select rule_id, profile_id, event_seq, occurred_at from activation
  where profile_id = any(%s) and rule_id = any(%s) order by event_seq
 """
 
@@ -98,6 +98,6 @@ def save_activations(connection: Connection, activations: Sequence[NewActivation
 
 def load_previous(
     connection: Connection, profile_ids: Sequence[UUID], rule_ids: Sequence[int]
-) -> list[tuple[int, UUID, datetime]]:
-    """Return (rule, profile, moment) of earlier activations, in the order of the log."""
+) -> list[tuple[int, UUID, int, datetime]]:
+    """Return (rule, profile, seq of the event, its moment) of earlier activations, in the order of the log."""
     return connection.execute(_PREVIOUS, (list(profile_ids), list(rule_ids))).fetchall()

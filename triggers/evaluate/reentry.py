@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tracking.log.write import Connection
+from tracking.profiles import Spans
 from triggers.evaluate.effects import load_previous
 from triggers.rules.definition import Always
 from triggers.rules.reentry import check_reentry
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
 
 
 class ReentryBook:
-    """When each rule matched each person, up to the event that is being decided."""
+    """When each rule matched each person, up to the event that is being decided.
 
-    def __init__(self, previous: Iterable[tuple[int, UUID, datetime]]) -> None:
-        self._moments: dict[tuple[int, UUID], list[datetime]] = {}
-        for rule_id, profile_id, moment in previous:
-            self._moments.setdefault((rule_id, profile_id), []).append(moment)
+    A joined profile's matches count only while it was theirs: what somebody else did on the device later does not.
+    """
+
+    def __init__(self, previous: Iterable[tuple[int, UUID, int, datetime]]) -> None:
+        self._matches: dict[tuple[int, UUID], list[tuple[int, datetime]]] = {}
+        for rule_id, profile_id, seq, moment in previous:
+            self._matches.setdefault((rule_id, profile_id), []).append((seq, moment))
 
     @classmethod
     def load(cls, connection: Connection, candidates: "Sequence[Candidate]") -> "ReentryBook":
@@ -37,10 +41,18 @@ class ReentryBook:
         if isinstance(reentry, Always):
             return True
         rule_id = candidate.rule.rule_id
-        previous = [
-            moment for profile_id, _, _ in candidate.person for moment in self._moments.get((rule_id, profile_id), ())
-        ]
+        previous = self.list_moments(rule_id, candidate.person)
         if not check_reentry(reentry, previous, candidate.event.occurred_at).is_allowed:
             return False
-        self._moments.setdefault((rule_id, candidate.profile_id), []).append(candidate.event.occurred_at)
+        match = (candidate.event.seq, candidate.event.occurred_at)
+        self._matches.setdefault((rule_id, candidate.profile_id), []).append(match)
         return True
+
+    def list_moments(self, rule_id: int, person: Spans) -> list[datetime]:
+        """Return when a rule matched a person."""
+        return [
+            moment
+            for profile_id, since, until in person
+            for seq, moment in self._matches.get((rule_id, profile_id), ())
+            if since < seq <= until
+        ]

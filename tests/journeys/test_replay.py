@@ -1,0 +1,88 @@
+"""Random lives, with sign-ins, shared devices, pauses, changed rules: a replay of the log decides as production did."""
+
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.cast import CART, ON_CART, evaluate, make_rule, make_source, make_template, pass_time, report, scan
+from tracking.log.read import load_sequence
+from tracking.models import Source
+from triggers.audit.compare import audit
+from triggers.lifecycle import activate_rule, pause_rule, resume_rule
+from triggers.models import Rule, RuleState
+from triggers.worker import get_worker
+
+GAPS = (0, 2, 300, 1000, 4000)
+NAMES = ("view", "add_to_cart", "purchase", "$identify")
+MOMENTS = ("", "", "evaluate", "scan", "pause", "resume", "change")
+GOLD = {"node": "compare", "field": {"from": "profile", "path": "plan"}, "operator": "is", "value": "gold"}
+OFTEN = {"node": "count", "event": "view", "within": 7200, "operator": "ge", "value": 2}
+
+Step = tuple[int, str | None, str | None, str, str]
+steps = st.tuples(
+    st.sampled_from(GAPS),
+    st.sampled_from(("ada", "bob", None)),
+    st.sampled_from(("phone", "laptop", None)),
+    st.sampled_from(NAMES),
+    st.sampled_from(MOMENTS),
+).filter(lambda step: step[1] is not None or step[2] is not None)
+_examples = count()
+
+
+@pytest.fixture
+def source(log: None) -> Source:
+    make_rule("Cart", trigger=CART, template=make_template().pk)
+    make_rule("Session", trigger={"kind": "session_end", "after": 900}, reentry={"kind": "after", "seconds": 3000})
+    make_rule("Once", trigger=ON_CART, reentry={"kind": "once"})
+    make_rule("Often", trigger={"kind": "event", "event": "view"}, conditions=OFTEN)
+    make_rule("Gold", trigger={"kind": "event", "event": "purchase"}, conditions={"node": "any", "of": [GOLD, OFTEN]})
+    return make_source()
+
+
+def live(source: Source, example: int, step: Step) -> None:
+    gap, person, device, name, moment = step
+    pass_time(gap)
+    properties: dict[str, Any] = {"cart_id": "c1"}
+    if name == "$identify":
+        properties = {"traits": {"plan": "gold" if gap else "free"}}
+    report(
+        name,
+        source=source,
+        user_id=f"{person}-{example}" if person else None,
+        anonymous_id=f"{device}-{example}" if device else None,
+        properties=properties,
+    )
+    rule = Rule.objects.get(name="Often")
+    if moment == "evaluate":
+        evaluate()
+    elif moment == "scan":
+        scan()
+    elif moment == "pause" and rule.state == RuleState.ACTIVE:
+        pause_rule(rule)
+    elif moment == "resume" and rule.state == RuleState.PAUSED:
+        resume_rule(rule)
+    elif moment == "change":
+        rule.definition["conditions"] = OFTEN | {"value": 1 + rule.versions.count() % 3}
+        rule.save()
+        activate_rule(rule)
+
+
+@settings(max_examples=400, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(timeline=st.lists(steps, min_size=1, max_size=14))
+def test_a_replay_decides_every_life_as_production_did(source: Source, timeline: list[Step]) -> None:
+    example, first_seq = next(_examples), load_sequence(get_worker().connection)
+    for step in timeline:
+        live(source, example, step)
+    evaluate()
+    pass_time(10_000)
+    scan()
+    scan()
+
+    found = audit()
+
+    differences = [*found.missed, *found.unfounded]
+    assert [one for one in differences if one.event_seq > first_seq] == []
+    assert [event for event in found.failed if event.seq > first_seq] == []
