@@ -1,8 +1,10 @@
 """Beat with one leader: two of them would start everything twice."""
 
+import contextlib
 from typing import Any
 
 import psycopg
+from django.core.cache import cache
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from engagement.lib.postgres import open_connection
@@ -10,6 +12,22 @@ from engagement.lib.postgres import open_connection
 _LOCK = 0x62656174
 _STANDBY_SECONDS = 1.0
 _TIMEOUT_MS = 60_000
+_WAITING_SECONDS = 10
+"""After so long a message counts as lost: with its broker, or with the worker that had fetched it."""
+
+
+def note_fetched(task: str) -> None:
+    """Say that a worker has begun with a task, so that the next message may be sent."""
+    with contextlib.suppress(Exception):
+        cache.delete(f"waiting:{task}")
+
+
+def _may_send(task: str) -> bool:
+    try:
+        return bool(cache.add(f"waiting:{task}", 1, timeout=_WAITING_SECONDS))
+    except Exception:
+        # Without a cache nobody knows; a message too many does no harm.
+        return True
 
 
 class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]
@@ -27,6 +45,11 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]
             return _STANDBY_SECONDS
         pause: float = super().tick(*args, **kwargs)
         return min(pause, _STANDBY_SECONDS)
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """Send a task's message unless its last one still waits: while no worker is there, they must not pile up."""
+        if _may_send(entry.task):
+            super().apply_entry(entry, producer=producer)
 
     def _lead(self) -> bool:
         try:

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_postrun, worker_init
+from celery.signals import task_postrun, task_prerun, worker_init
 from django.core.cache import cache
 
 from engagement.lib.interpreter import tune_interpreter
@@ -33,6 +33,16 @@ app.conf.update(
 app.autodiscover_tasks(["tracking", "triggers"])
 
 HEARTBEAT_SECONDS = 86_400
+
+
+@task_prerun.connect
+def note_start(task: Any = None, **_: Any) -> None:
+    """Let beat send the next message."""
+    # Imported here because beat's models cannot be before the apps are ready.
+    from engagement.beat import note_fetched
+
+    if task is not None:
+        note_fetched(task.name)
 
 
 @task_postrun.connect

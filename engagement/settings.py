@@ -27,6 +27,8 @@ ALLOWED_HOSTS = env.read_list("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]
 SECRET_KEY = env.read_text("DJANGO_SECRET_KEY") or (
     keep_secret(STATE_DIR / "secret-key", 50) if STATE_DIR.is_dir() else "not-for-production"
 )
+# Addresses that may not be written to are kept as hashes with this key: with another, all of them would be forgotten.
+ADDRESS_HASH_KEY = env.read_text("ADDRESS_HASH_KEY", SECRET_KEY)
 
 INSTALLED_APPS = [
     "unfold",

@@ -27,6 +27,7 @@ _OWN = (
     "STATE_DIR",
     "PORT",
     "DJANGO_SECRET_KEY",
+    "ADDRESS_HASH_KEY",
     "TEST_VALKEY",
 )
 

@@ -1,12 +1,13 @@
 """Two beats start nothing twice, and one takes over from the other."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from engagement.beat import LeaderScheduler
+from engagement.beat import LeaderScheduler, note_fetched
 from engagement.celery import app
 from engagement.schedules import SCHEDULES, ensure_schedules
 from tests.live import wait_for
@@ -25,6 +26,11 @@ class Beat(LeaderScheduler):
         """Note a start."""
         self.reserve(entry) if advance else None
         self.started.append(f"{entry.name} {entry.last_run_at}")
+
+    def work(self) -> None:
+        """Do as a worker that fetches whatever has been sent."""
+        for schedule in SCHEDULES:
+            note_fetched(schedule.task)
 
     def leave(self) -> None:
         """Die: the connection, and with it the lock, is gone."""
@@ -48,12 +54,27 @@ def test_two_beats_start_nothing_twice_and_one_takes_over(beats: tuple[Beat, Bea
     def both() -> int:
         first.tick()
         second.tick()
+        first.work()
         return len(first.started)
 
-    wait_for(lambda: both() >= 3)
+    wait_for(lambda: both() > len(SCHEDULES))
     assert second.started == []
     first.leave()
+    second.work()
     wait_for(lambda: second.tick() is not None and second.started)
+
+
+def test_messages_do_not_pile_up_while_no_worker_fetches_them(beats: tuple[Beat, Beat]) -> None:
+    beat, _ = beats
+    frequent = sum(schedule.every == 1 for schedule in SCHEDULES)
+    wait_for(lambda: beat.tick() is not None and len(beat.started) == frequent)
+    for _ in range(4):
+        time.sleep(0.6)
+        beat.tick()
+    assert len(beat.started) == frequent
+
+    beat.work()
+    wait_for(lambda: beat.tick() is not None and len(beat.started) > frequent)
 
 
 def test_a_schedule_that_an_operator_re_timed_stays(log: None) -> None:

@@ -10,6 +10,7 @@ from engagement.local.state import PROJECT
 
 SAFE = {
     "DJANGO_SECRET_KEY": "k" * 60,
+    "ADDRESS_HASH_KEY": "a" * 60,
     "ALLOWED_HOSTS": "events.example",
     "PUBLIC_URL": "https://events.example",
     "EMAIL_URL": "smtp+tls://user:password@mail.example:587",
@@ -58,6 +59,7 @@ def test_junk_is_refused_with_a_hint(name: str, junk: str, hint: str) -> None:
     [
         ("ENGAGEMENT_LOCAL", "1", "engagement.E001"),
         ("DJANGO_SECRET_KEY", "short", "engagement.E002"),
+        ("ADDRESS_HASH_KEY", "k" * 60, "engagement.E010"),
         ("ALLOWED_HOSTS", "*", "engagement.E003"),
         ("PUBLIC_URL", "http://events.example", "engagement.E004"),
         ("CELERY_BROKER_URL", "memory://", "engagement.E005"),

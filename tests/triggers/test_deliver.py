@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 
 from engagement.lib.postgres import open_connection
 from tests.cast import (
@@ -75,6 +76,17 @@ def test_without_an_address_nothing_is_sent(
 def test_a_suppressed_address_gets_nothing_whatever_its_case(source: Source, server: MailServer) -> None:
     make_rule(trigger=ON_CART, template=make_template().pk)
     Suppression.objects.create(channel="email", address_hash=hash_address("email", "ADA@example.com"), reason="told")
+    add_to_cart(source)
+
+    deliver()
+
+    assert the_delivery() == ("dropped", "suppressed")
+
+
+def test_a_new_secret_key_forgets_no_suppression(source: Source, server: MailServer, settings: LazySettings) -> None:
+    make_rule(trigger=ON_CART, template=make_template().pk)
+    Suppression.objects.create(channel="email", address_hash=hash_address("email", "ada@example.com"), reason="told")
+    settings.SECRET_KEY = "another" * 10
     add_to_cart(source)
 
     deliver()

@@ -28,7 +28,10 @@ class SetAsideAdmin(RecordAdmin):
     fields = readonly_fields = ("event_id", "consumer", "lane", "seq", "reason", *_COLUMNS)
     ordering = ("-id",)
     empty_title = "No event was set aside"
-    empty_hint = "Should deciding an event fail, it is noted here with the reason, and all others go on."
+    empty_hint = (
+        "Should deciding an event fail, it is noted here with the reason, and all others go on. "
+        "Once somebody has mended the cause, it can be decided again from here."
+    )
 
     def has_decide_again_permission(self, request: HttpRequest) -> bool:
         """Whether somebody may have events decided again."""

@@ -19,7 +19,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterModelOptions(
             name="setaside",
-            options={"permissions": [("decide_again", "Can have events that were set aside decided again")]},
+            options={
+                "permissions": [("decide_again", "Can have events that were set aside decided again")],
+                "verbose_name": "event set aside",
+                "verbose_name_plural": "events set aside",
+            },
         ),
         migrations.AddField(
             model_name="setaside",

@@ -46,6 +46,7 @@ class SetAside(models.Model):
 
     class Meta:
         db_table = "set_aside"
+        verbose_name, verbose_name_plural = "event set aside", "events set aside"
         permissions = [("decide_again", "Can have events that were set aside decided again")]
         constraints = [
             models.UniqueConstraint(fields=["consumer", "lane", "seq"], name="set_aside_once"),
