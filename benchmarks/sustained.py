@@ -16,7 +16,7 @@ import msgspec
 from benchmarks.stage import Figure
 
 EVENTS = int(os.environ.get("BENCH_SUSTAINED_EVENTS", "3000000"))
-RATE = int(os.environ.get("BENCH_SUSTAINED_RATE", "12000"))
+RATE = int(os.environ.get("BENCH_SUSTAINED_RATE", "10500"))
 SIZE = 1_000
 USERS = 200_000
 _WARM_UP = 10.0

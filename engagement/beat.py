@@ -12,7 +12,7 @@ from engagement.lib.postgres import open_connection
 _LOCK = 0x62656174
 _STANDBY_SECONDS = 1.0
 _TIMEOUT_MS = 60_000
-_WAITING_SECONDS = 10
+_WAITING_SECONDS = 5
 """After so long a message counts as lost: with its broker, or with the worker that had fetched it."""
 
 
