@@ -78,3 +78,14 @@ def test_reasons_are_counted_above_the_list(client_of_shop: tuple[Client, Source
         _send(client, source, OLD)
     reasons = client.get("/admin/tracking/quarantined/").context["reasons"]
     assert [(reason["code"], reason["number"]) for reason in reasons] == [("timestamp_out_of_range", 3)]
+
+
+def test_the_list_is_narrowed_to_one_reason(client_of_shop: tuple[Client, Source]) -> None:
+    client, source = client_of_shop
+    now = datetime.now(UTC)
+    for code, message in (("invalid_json", "No JSON."), ("identity_required", "Nobody.")):
+        Quarantined.objects.create(source=source, received_at=now, code=code, message=message, payload=b"{")
+    page = client.get("/admin/tracking/quarantined/?code=identity_required").content.decode()
+    table = page[page.index("result_list") :]
+    assert "Nobody." in table
+    assert "No JSON." not in table

@@ -167,6 +167,21 @@ def test_what_a_device_was_told_about_its_owner_outlives_the_log_too(source: Sou
     assert kept == 4, "linked, adopted, identify and the pointer to it; what was viewed is not kept for longer"
 
 
+def test_what_followed_from_events_that_retention_took_counts_and_is_not_called_unfounded(source: Source) -> None:
+    make_rule(trigger={"kind": "event", "event": "purchase"}, reentry={"kind": "once"})
+    report("view", source=source)
+    first = report("purchase", source=source)
+    evaluate()
+    report("purchase", source=source)
+    evaluate()
+    get_worker().connection.execute("delete from event where id = %s", (first.id,))
+
+    found = audit()
+
+    assert found.is_clean, found
+    assert found.activations == 0
+
+
 def test_the_command_says_what_it_found_and_fails_on_a_difference(
     source: Source, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,7 +58,10 @@ select {EVENT_COLUMNS} from unnest(%s::smallint[], %s::bigint[]) as read_to (of_
   join event on lane = of_lane and seq > %s and seq <= least(%s, position) order by seq
 """
 _POSITIONS = "select lane, position from lane_cursor where consumer = %s order by lane"
-_FIRST = "select coalesce(min(seq), 0) from event"
+_FIRST = """
+select coalesce(min(seq), 0) from generate_series(0, %s) of_lane,
+       lateral (select seq from event where lane = of_lane order by seq limit 1) first
+"""
 
 # Lanes without a new row move to the bound together; those that somebody works on are left alone.
 _SKIP_QUIET = """
@@ -124,7 +127,7 @@ def load_positions(connection: Connection, consumer: str) -> dict[int, int]:
 
 def load_first_seq(connection: Connection) -> int:
     """Return the least seq that retention has left in the log; 0 for an empty log."""
-    row = connection.execute(_FIRST).fetchone()
+    row = connection.execute(_FIRST, (LANES - 1,)).fetchone()
     return int(row[0]) if row else 0
 
 

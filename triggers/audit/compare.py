@@ -15,7 +15,7 @@ _TIMEOUT_MS = 600_000
 _COLUMNS = "id, lane, rule_id, rule_version_id, profile_id, event_id, event_seq, occurred_at"
 _DIFFERENCE = """
 select {columns} from {one} a
- where event_seq >= %s and not exists (select from {other} b where b.id = a.id and b.lane = a.lane)
+ where not exists (select from {other} b where b.id = a.id and b.lane = a.lane)
  order by event_seq, rule_id
 """
 
@@ -67,19 +67,19 @@ def audit(show_progress: Callable[[int, int], None] = lambda done, total: None) 
             first_seq=extent.first_seq,
             last_seq=extent.last_seq,
             events=replay.events,
-            activations=_count(connection, extent.first_seq),
+            activations=_count(connection) - replay.earlier,
             set_aside=len(extent.set_aside),
-            missed=_subtract(connection, "activation", "stored_activation", extent.first_seq),
-            unfounded=_subtract(connection, "stored_activation", "activation", extent.first_seq),
+            missed=_subtract(connection, "activation", "stored_activation"),
+            unfounded=_subtract(connection, "stored_activation", "activation"),
             failed=replay.failed,
         )
 
 
-def _subtract(connection: Connection, one: str, other: str, first_seq: int) -> list[Difference]:
+def _subtract(connection: Connection, one: str, other: str) -> list[Difference]:
     query = _DIFFERENCE.format(columns=_COLUMNS, one=one, other=other)
-    return [Difference(*row) for row in connection.execute(query.encode(), (first_seq,)).fetchall()]
+    return [Difference(*row) for row in connection.execute(query.encode()).fetchall()]
 
 
-def _count(connection: Connection, first_seq: int) -> int:
-    row = connection.execute("select count(*) from activation where event_seq >= %s", (first_seq,)).fetchone()
+def _count(connection: Connection) -> int:
+    row = connection.execute("select count(*) from activation").fetchone()
     return int(row[0]) if row else 0

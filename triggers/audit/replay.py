@@ -34,9 +34,12 @@ _COPIES = ("profile", "timer", "activation")
 _STORED = """
 create temporary table stored_activation as
 select id, lane, rule_id, rule_version_id, profile_id, event_id, event_seq, occurred_at from public.activation
- where event_seq >= %s
 """
-_EARLIER = "insert into activation select * from public.activation where event_seq < %s"
+# What followed from events that retention took cannot be decided again, but counts for "once" and "not again within".
+_EARLIER = """
+insert into activation select a.* from public.activation a
+ where not exists (select from event e where e.id = a.event_id)
+"""
 
 
 class Extent(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,13 +58,14 @@ class Extent(msgspec.Struct, frozen=True, kw_only=True):
 class Replay:
     """The log decided again on a connection of its own. When done, `activation` there holds what follows from it.
 
-    `failed` are the events whose decision raised now and did not in production.
+    `failed` are the events whose decision raised now and did not in production; `earlier` counts the activations whose
+    events retention has taken, which are kept as they are.
     """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.book = RuleBook()
-        self.events = 0
+        self.events = self.earlier = 0
         self.failed: list[LoggedEvent] = []
         self.extent = self._prepare()
         self.book.refresh(connection)
@@ -91,9 +95,8 @@ class Replay:
                 first_seq=load_first_seq(self.connection),
                 set_aside=load_set_aside(self.connection, CONSUMER),
             )
-            first = psycopg.sql.Literal(extent.first_seq).as_string(self.connection)
-            self.connection.execute(_STORED.replace("%s", first).encode())
-            self.connection.execute(_EARLIER, (extent.first_seq,))
+            self.connection.execute(_STORED)
+            self.earlier = self.connection.execute(_EARLIER).rowcount
         return extent
 
     def _decide_lanes(self, events: Sequence[LoggedEvent]) -> None:
