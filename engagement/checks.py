@@ -20,7 +20,10 @@ def check_deployment(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
         hint = "Set DJANGO_SECRET_KEY to at least 50 random characters, and keep it."
         found.append(Error("The secret key is not secret.", hint=hint, id="engagement.E002"))
     if settings.ADDRESS_HASH_KEY == settings.SECRET_KEY or len(settings.ADDRESS_HASH_KEY) < 32:
-        hint = "Set ADDRESS_HASH_KEY to at least 50 random characters, once, and never change it."
+        hint = (
+            "Set ADDRESS_HASH_KEY to at least 50 random characters, once, and never change it. Where addresses are "
+            "suppressed already: set it to the present DJANGO_SECRET_KEY, and give that a new value."
+        )
         says = "Changing the secret key would forget who has unsubscribed."
         found.append(Error(says, hint=hint, id="engagement.E010"))
     if "*" in settings.ALLOWED_HOSTS:
