@@ -13,7 +13,6 @@ from uuid import UUID
 LANES = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_MICROSECOND = timedelta(microseconds=1)
 _V7_MASK = ~((0xF << 76) | (0x3 << 62)) & ((1 << 80) - 1)
 _V7_BITS = (0x7 << 76) | (0x2 << 62)
 _V8_MASK = ~((0xF << 76) | (0x3 << 62)) & ((1 << 128) - 1)
@@ -23,7 +22,7 @@ _V8_BITS = (0x8 << 76) | (0x2 << 62)
 def compute_timed_id(moment: datetime, *cause: str) -> UUID:
     """Return the UUIDv7-shaped id of `cause` at `moment` (aware; cut to milliseconds).
 
-    Equal arguments give an equal id, on every machine. The lengths of its parts are part of a cause, so
+    Equal arguments give an equal id, on every machine. The parts of a cause are separated by their lengths, so
     ("ab", "c") and ("a", "bc") differ.
     """
     milliseconds = (moment - _EPOCH) // _MILLISECOND
@@ -41,8 +40,8 @@ def read_moment(identifier: UUID) -> datetime:
 
 
 def write_moment(moment: datetime | None) -> str:
-    """Return a moment (aware) as a part of a cause: microseconds since 1970, the same for every zone; "" for none."""
-    return str((moment - _EPOCH) // _MICROSECOND) if moment is not None else ""
+    """Return a moment (aware) as a part of a cause: ISO 8601 in UTC, the same for every zone; "" for none."""
+    return moment.astimezone(UTC).isoformat() if moment is not None else ""
 
 
 def compute_boundary(moment: datetime) -> UUID:
@@ -56,6 +55,5 @@ def compute_lane(profile_id: UUID) -> int:
 
 
 def _hash(cause: tuple[str, ...], size: int) -> int:
-    # The lengths first: then no two causes give the same text.
-    framed = f"{list(map(len, cause))}{''.join(cause)}"
+    framed = "".join([f"{len(part)}:{part}" for part in cause])
     return int.from_bytes(blake2b(framed.encode("utf-8", "surrogatepass"), digest_size=size).digest(), "big")

@@ -93,7 +93,7 @@ def _read_csv(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
             columns: dict[str, Any] = dict(zip(names, values, strict=False))
             if len(values) > len(names):
                 columns["extra_columns"] = values[len(names) :]
-            yield "\x1f".join(values).encode("utf-8", "replace"), columns
+            yield repr(columns).encode(), columns
 
 
 def _read_json_lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any]] | str]:
