@@ -1,165 +1,113 @@
 """The door: a request in, events in the log and the exact answer out. No framework, no look-up of a profile.
 
-authenticate → parse by the path's dialect → check → stamp → append → answer. What is refused goes to quarantine.
+find the dialect → authenticate → read → check → stamp → append → answer. What is refused goes to quarantine.
 """
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from uuid import uuid4
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from engagement.lib.ids import compute_id
+from tracking.caller import Caller, answer_preflight, authenticate, describe_cors, find_cors, read_key
 from tracking.event import Item, Receipt, Rejection, Stamp, stamp_item
+from tracking.intake import Intake
 from tracking.log.append import Appender, AppendFailed, Stored
 from tracking.log.write import Row, encode_row
 from tracking.quarantine import Refused, keep_refused
 from tracking.registry import KnownSource, Registry
-from tracking.schema.validate import MAX_BODY, MAX_EVENT, check_item, needs_look
-from tracking.wire import native
-from tracking.wire.request import Cookie, WireError, WireRequest, WireResponse
-
-COOKIE = "ea_id"
-_COOKIE_SECONDS = 400 * 86_400
-_PARSERS: dict[str, Callable[[bytes], native.Parsed]] = {
-    "/track-event": native.parse_snippet,
-    "/v1/events": native.parse_events,
-    "/v1/identify": native.parse_identify,
-    "/v1/alias": native.parse_alias,
-}
-_CORS_HEADERS = "Authorization, Content-Type, X-Write-Key"
+from tracking.schema.validate import MAX_BODY, MAX_EVENT, check_item
+from tracking.visitor import give_identity
+from tracking.wire.dialect import Dialect, Parsed, Told
+from tracking.wire.dialects import DIALECTS, find_dialect
+from tracking.wire.native import NATIVE, SNIPPET_PATH
+from tracking.wire.request import WireError, WireRequest, WireResponse
 
 
-class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who knocks: the source, whether by a key or origin that anybody can see, and the page's origin."""
-
-    source: KnownSource
-    is_public: bool
-    origin: str | None
-
-
-def answer_request(
-    request: WireRequest, *, registry: Registry, appender: Appender, now: datetime, retention: timedelta
-) -> WireResponse:
+def answer_request(request: WireRequest, intake: Intake) -> WireResponse:
     """Serve one request of a client. Never raises for anything that the client did."""
+    dialect = NATIVE
     headers: dict[str, str] = {}
     try:
         if request.method == "OPTIONS":
-            return _answer_preflight(request, registry)
-        caller = authenticate(request, registry)
-        headers = _cors(caller.origin)
-        if len(request.body) > MAX_BODY:
-            raise WireError(413, "body_too_large", f"A request's body holds at most {MAX_BODY} bytes.")
-        return _take(request, caller, registry, appender, now, retention)
+            return answer_preflight(request, intake.registry)
+        headers = find_cors(request, intake.registry)
+        _check_size(request)
+        dialect = find_dialect(request)
+        told, caller = _read(request, dialect, intake)
+        headers = describe_cors(caller.origin)
+        answer = _take(request, dialect, told, caller, intake)
     except WireError as error:
-        return error.answer(headers)
+        answer = dialect.refuse(request, error)
     except AppendFailed:
         message = "The event could not be stored. Send it again, with the same message_id."
-        return WireError(503, "unavailable", message).answer(headers | {"Retry-After": "1"})
+        answer = dialect.refuse(request, WireError(503, "unavailable", message))
+        headers |= {"Retry-After": "1"}
+    return msgspec.structs.replace(answer, headers=headers | answer.headers)
 
 
-def authenticate(request: WireRequest, registry: Registry) -> Caller:
-    """Return who sends: by a key, or, for a page without one, by its Origin."""
-    origin = request.headers.get("origin")
-    key = _read_key(request)
-    if key is None:
-        return _authenticate_page(origin, registry)
-    secret = registry.find_secret(key) if key.startswith("sk_") else None
-    if secret is not None:
-        return Caller(source=secret, is_public=False, origin=None)
-    source = registry.by_write_key.get(key)
-    if source is None:
-        raise WireError(401, "unknown_key", "No source has this key.", "Authorization")
-    if origin is not None and origin not in source.origins:
-        raise WireError(403, "origin_not_allowed", f"The source does not allow pages of {origin}.", "Origin")
-    return Caller(source=source, is_public=True, origin=origin)
+def _check_size(request: WireRequest) -> None:
+    if len(request.body) > MAX_BODY:
+        raise WireError(413, "body_too_large", f"A request's body holds at most {MAX_BODY} bytes.")
 
 
-def _authenticate_page(origin: str | None, registry: Registry) -> Caller:
-    if origin is None:
-        message = "Give the source's key in `Authorization: Bearer` or `X-Write-Key`."
-        raise WireError(401, "key_required", message, "Authorization")
-    source = registry.by_origin.get(origin)
-    if source is None:
-        raise WireError(403, "origin_not_allowed", f"No source allows pages of {origin}.", "Origin")
-    return Caller(source=source, is_public=True, origin=origin)
+def _read(request: WireRequest, dialect: Dialect, intake: Intake) -> tuple[Told, Caller]:
+    """Authenticate before the body is read, unless only the body may name the key."""
+    key = dialect.find_key(request) or read_key(request)
+    if key is None and dialect.names_key:
+        told = dialect.read(request)
+        return told, authenticate(request, intake.registry, told.key)
+    caller = authenticate(request, intake.registry, key)
+    return dialect.read(request), caller
 
 
-def _read_key(request: WireRequest) -> str | None:
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and value:
-        return value.strip()
-    return request.headers.get("x-write-key") or None
-
-
-def _answer_preflight(request: WireRequest, registry: Registry) -> WireResponse:
-    origin = request.headers.get("origin")
-    if origin not in registry.by_origin:
-        raise WireError(403, "origin_not_allowed", f"No source allows pages of {origin}.", "Origin")
-    headers = _cors(origin) | {
-        "Access-Control-Allow-Methods": "POST",
-        "Access-Control-Allow-Headers": _CORS_HEADERS,
-        "Access-Control-Max-Age": "7200",
-    }
-    return WireResponse(status=204, headers=headers)
-
-
-def _cors(origin: str | None) -> dict[str, str]:
-    if origin is None:
-        return {}
-    return {
-        "Access-Control-Allow-Origin": origin,
-        "Access-Control-Allow-Credentials": "true",
-        "Access-Control-Expose-Headers": "Retry-After",
-        "Vary": "Origin",
-    }
-
-
-def _take(
-    request: WireRequest,
-    caller: Caller,
-    registry: Registry,
-    appender: Appender,
-    now: datetime,
-    retention: timedelta,
-) -> WireResponse:
-    parsed = _PARSERS[request.path](request.body)
+def _take(request: WireRequest, dialect: Dialect, told: Told, caller: Caller, intake: Intake) -> WireResponse:
     cookie = None
-    if request.path == "/track-event":
-        parsed, cookie = _give_identity(parsed, request, caller)
-    stamp = Stamp(source_id=caller.source.id, now=now, retention=retention, is_public=caller.is_public)
-    rows, rejections = _check_all(parsed, caller, registry, stamp, needs_look(request.body, parsed))
-    receipts = _append(rows, rejections, appender)
+    if request.path == SNIPPET_PATH:
+        told, cookie = give_identity(told, request, caller)
+
+    def cut(index: int) -> bytes:
+        return dialect.cut(request, told, index)
+
+    looks = dialect.needs_look(request, told)
+    answer = dialect.answer(request, take_items(told.items, caller, intake, dialect=dialect.name, cut=cut, looks=looks))
+    return msgspec.structs.replace(answer, cookie=cookie) if cookie is not None else answer
+
+
+def take_items(
+    items: Parsed, caller: Caller, intake: Intake, *, dialect: str, cut: Callable[[int], bytes], looks: bool = True
+) -> list[Receipt]:
+    """Check, stamp and append a caller's items; return a receipt for each, in order.
+
+    What is refused goes to quarantine: as the item where it was understood, else as `cut` returns it, in the words of
+    `dialect`. `looks`: see `check_item`. Raises AppendFailed when it is not known whether they are stored.
+    """
+    rows, rejections = _check_all(items, caller, intake, looks)
+    receipts = _append(rows, rejections, intake.appender)
     if rejections:
-        refused = [Refused(rejection, _cut_payload(parsed, rejection, request)) for rejection in rejections]
-        keep_refused(caller.source.id, refused, now)
+        understood = {item.index: item for item in items if isinstance(item, Item)}
+        refused = [_describe_refused(one, understood.get(one.index), dialect, cut) for one in rejections]
+        keep_refused(caller.source.id, refused, intake.now)
     receipts.sort(key=lambda receipt: receipt.index)
-    return WireResponse(
-        status=_choose_status(receipts), body={"results": receipts}, headers=_cors(caller.origin), cookie=cookie
-    )
+    return receipts
 
 
-def resend(
-    body: bytes, source: KnownSource, *, registry: Registry, appender: Appender, now: datetime, retention: timedelta
-) -> Receipt:
+def resend(body: bytes, dialect: str, source: KnownSource, intake: Intake) -> Receipt:
     """Take one mended item of a source again, as from its own server; what is refused again is not kept anew.
 
-    The item is an event as `/track-event` takes it; with `traits` and no event an identify, with `previous_id` an
-    alias. Raises WireError when it is not JSON, AppendFailed when it could not be stored.
+    Raises WireError when it is not JSON, AppendFailed when it could not be stored.
     """
     caller = Caller(source=source, is_public=False, origin=None)
-    stamp = Stamp(source_id=source.id, now=now, retention=retention, is_public=False)
-    rows, rejections = _check_all(native.parse_any(body), caller, registry, stamp, looks=True)
-    return _append(rows, rejections, appender)[0]
+    rows, rejections = _check_all([DIALECTS[dialect].parse_item(body)], caller, intake, looks=True)
+    return _append(rows, rejections, intake.appender)[0]
 
 
 def _check_all(
-    parsed: native.Parsed, caller: Caller, registry: Registry, stamp: Stamp, looks: bool
+    items: Sequence[Item | Rejection], caller: Caller, intake: Intake, looks: bool
 ) -> tuple[list[tuple[int, Row]], list[Rejection]]:
+    stamp = Stamp(source_id=caller.source.id, now=intake.now, retention=intake.retention, is_public=caller.is_public)
     rows: list[tuple[int, Row]] = []
     rejections: list[Rejection] = []
-    for item in parsed:
-        result = _check_one(item, caller, registry, stamp, looks)
+    for item in items:
+        result = _check_one(item, caller, intake.registry, stamp, looks)
         if isinstance(result, Rejection):
             rejections.append(result)
         else:
@@ -213,48 +161,8 @@ def _append(rows: list[tuple[int, Row]], rejections: list[Rejection], appender: 
     return receipts
 
 
-def _choose_status(receipts: list[Receipt]) -> int:
-    if any(receipt.outcome == "accepted" for receipt in receipts):
-        return 202
-    return 403 if all(receipt.code == "reserved_event" for receipt in receipts) else 400
-
-
-def _give_identity(parsed: native.Parsed, request: WireRequest, caller: Caller) -> tuple[native.Parsed, Cookie | None]:
-    """A page that sends no id gets an anonymous one in a first-party cookie.
-
-    It is computed from the message id where there is one, so that a retry whose answer, and cookie, was lost is
-    still the same person. A request from another site carries no cookie: its event is marked, and counted.
-    """
-    item = parsed[0]
-    if isinstance(item, Rejection) or item.anonymous_id is not None:
-        return parsed, None
-    known = request.cookies.get(COOKIE)
-    if item.user_id is not None and known is None:
-        return parsed, None
-    if known is not None and 1 <= len(known) <= 64:
-        return [msgspec.structs.replace(item, anonymous_id=known)], None
-    anonymous_id = _make_anonymous_id(item, caller.source.id)
-    is_lost = not _is_first_party(request, caller)
-    context = item.context | {"$without_identity": True} if is_lost else item.context
-    cookie = Cookie(name=COOKIE, value=anonymous_id, max_age=_COOKIE_SECONDS, secure=request.is_secure)
-    return [msgspec.structs.replace(item, anonymous_id=anonymous_id, context=context)], None if is_lost else cookie
-
-
-def _make_anonymous_id(item: Item, source_id: int) -> str:
-    if item.message_id is None:
-        return uuid4().hex
-    return compute_id("anonymous", str(source_id), item.message_id).hex
-
-
-def _is_first_party(request: WireRequest, caller: Caller) -> bool:
-    if caller.origin is None:
-        return False
-    return caller.origin.partition("://")[2] == request.headers.get("host")
-
-
-def _cut_payload(parsed: native.Parsed, rejection: Rejection, request: WireRequest) -> bytes:
-    """Return the item alone where it was understood, else the body: what somebody needs to mend it."""
-    for item in parsed:
-        if item.index == rejection.index and isinstance(item, Item):
-            return msgspec.json.encode(item)
-    return request.body if len(parsed) == 1 else native.find_raw_item(request.body, rejection.index)
+def _describe_refused(rejection: Rejection, item: Item | None, dialect: str, cut: Callable[[int], bytes]) -> Refused:
+    """An item that was understood is kept in the platform's own words, whatever dialect it came in."""
+    if item is not None:
+        return Refused(rejection, msgspec.json.encode(item), NATIVE.name)
+    return Refused(rejection, cut(rejection.index), dialect)

@@ -14,10 +14,13 @@ from engagement.lib.ids import compute_id, compute_lane, compute_timed_id, write
 
 IDENTIFY = "$identify"
 ALIAS = "$alias"
+GROUP = "$group"
 LINKED = "$linked"
 ADOPTED = "$adopted"
 FOLLOW = "$follow"
 UNLINKED = "$unlinked"
+PAGE_VIEWED, SCREEN_VIEWED = "page_viewed", "screen_viewed"
+"""What page and screen calls of every dialect are called in the log."""
 
 LIVE, IMPORT, DERIVED, RESPONSE, SYSTEM = range(5)
 

@@ -18,10 +18,11 @@ log = structlog.get_logger()
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """A rejection and the payload that caused it."""
+    """A rejection, the payload that caused it and the dialect that reads it."""
 
     rejection: Rejection
     payload: bytes
+    dialect: str
 
 
 def keep_refused(source_id: int, refused: Sequence[Refused], now: datetime) -> None:
@@ -50,4 +51,5 @@ def _describe(source_id: int, item: Refused, now: datetime) -> Quarantined:
         field=item.rejection.field or "",
         message=item.rejection.message,
         payload=item.payload[:MAX_PAYLOAD],
+        dialect=item.dialect,
     )

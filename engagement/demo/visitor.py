@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.http import HttpRequest, HttpResponse
 
-from tracking.door import COOKIE as ANONYMOUS_COOKIE
+from tracking.visitor import COOKIE as ANONYMOUS_COOKIE
 
 ADDRESS_COOKIE = "demo_visitor"
 _SALT = "engagement.demo.visitor"

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Count, Max
 from django.http import HttpRequest, HttpResponseRedirect
@@ -17,8 +16,8 @@ from engagement.lib.pages import KeysetAdmin
 from engagement.lib.say import moment_column
 from tracking.door import resend
 from tracking.event import ALIAS, IDENTIFY
+from tracking.intake import open_intake
 from tracking.log.append import AppendFailed
-from tracking.log.appenders import get_appender
 from tracking.models import Quarantined
 from tracking.registry import get_registry
 from tracking.wire.request import WireError
@@ -53,11 +52,9 @@ class MendForm(forms.ModelForm):  # type: ignore[type-arg]
         try:
             receipt = resend(
                 cleaned.get("payload_text", "").encode("utf-8", "replace"),
+                self.instance.dialect,
                 source,
-                registry=get_registry(),
-                appender=get_appender(),
-                now=datetime.now(UTC),
-                retention=timedelta(days=settings.RETENTION_DAYS),
+                open_intake(),
             )
         except WireError as error:
             raise forms.ValidationError(_REFUSED.format(error.message)) from None

@@ -4,15 +4,19 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase
 
-from tracking.api.ingest import AliasView, EventsView, IdentifyView, TrackEventView
+from tracking.api.ingest import AliasView, DialectView, EventsView, IdentifyView, TrackEventView
+from tracking.wire.dialects import ADDRESSES
 
-_METHODS = ("POST", "OPTIONS")
-_VIEWS: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
+View = Callable[[HttpRequest], HttpResponseBase]
+
+_NATIVE_VIEWS: dict[str, View] = {
     "/track-event": TrackEventView.as_view(),
     "/v1/events": EventsView.as_view(),
     "/v1/identify": IdentifyView.as_view(),
     "/v1/alias": AliasView.as_view(),
 }
+_OTHERS: View = DialectView.as_view()
+_VIEWS: dict[tuple[str, str], View] = {(method, path): _NATIVE_VIEWS.get(path, _OTHERS) for method, path in ADDRESSES}
 
 
 class HotPathMiddleware:
@@ -23,5 +27,5 @@ class HotPathMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a request."""
-        view = _VIEWS.get(request.path.rstrip("/")) if request.method in _METHODS else None
+        view = _VIEWS.get((request.method or "", request.path.rstrip("/")))
         return view(request) if view is not None else self._get_response(request)

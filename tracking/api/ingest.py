@@ -5,11 +5,9 @@ it came.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
@@ -18,8 +16,7 @@ from rest_framework.views import APIView
 from tracking.api.read import LIST_EVENTS, ReadView, list_events
 from tracking.api.schemas import CART, TAKEN, AliasIn, BatchIn, EventIn, IdentifyIn, SnippetIn
 from tracking.door import answer_request
-from tracking.log.appenders import get_appender
-from tracking.registry import get_registry
+from tracking.intake import open_intake
 from tracking.wire.request import WireError, WireRequest, WireResponse
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -29,6 +26,7 @@ _HEADERS = {
     "HTTP_X_WRITE_KEY": "x-write-key",
     "HTTP_ORIGIN": "origin",
     "HTTP_HOST": "host",
+    "HTTP_USER_AGENT": "user-agent",
 }
 
 
@@ -125,6 +123,20 @@ class AliasView(IngestView):
         return serve(request._request)
 
 
+class DialectView(IngestView):
+    """What clients of other systems speak; its descriptions are those systems' own."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Any) -> HttpResponse:
+        """Append what the address says, or answer what the client asks before it starts."""
+        return serve(request._request)
+
+    @extend_schema(exclude=True)
+    def post(self, request: Any) -> HttpResponse:
+        """Append what the body says."""
+        return serve(request._request)
+
+
 def serve(request: HttpRequest) -> HttpResponse:
     """Carry one request through the door."""
     try:
@@ -132,14 +144,7 @@ def serve(request: HttpRequest) -> HttpResponse:
     except RequestDataTooBig:
         error = WireError(413, "body_too_large", "The request's body is too large.")
         return _write(error.answer({}))
-    answer = answer_request(
-        wire,
-        registry=get_registry(),
-        appender=get_appender(),
-        now=datetime.now(UTC),
-        retention=timedelta(days=settings.RETENTION_DAYS),
-    )
-    return _write(answer)
+    return _write(answer_request(wire, open_intake()))
 
 
 def _read(request: HttpRequest) -> WireRequest:
@@ -149,14 +154,17 @@ def _read(request: HttpRequest) -> WireRequest:
         path=request.path.rstrip("/"),
         headers={name: meta[key] for key, name in _HEADERS.items() if key in meta},
         body=request.body,
+        query=meta.get("QUERY_STRING", ""),
+        address=meta.get("REMOTE_ADDR", ""),
         cookies=request.COOKIES,
         is_secure=request.is_secure(),
     )
 
 
 def _write(answer: WireResponse) -> HttpResponse:
-    body = b"" if answer.body is None else msgspec.json.encode(answer.body)
-    response = HttpResponse(body, status=answer.status, content_type="application/json", headers=answer.headers)
+    body = b"" if answer.body is None else answer.body
+    encoded = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    response = HttpResponse(encoded, status=answer.status, content_type=answer.content_type, headers=answer.headers)
     if answer.cookie is not None:
         cookie = answer.cookie
         response.set_cookie(

@@ -1,15 +1,28 @@
 """The addresses of the API that collects. With and without a trailing slash: a redirect would lose the body."""
 
-from django.urls import path, re_path
+from django.urls import URLPattern, path, re_path
 
-from tracking.api.ingest import AliasView, EventsView, IdentifyView, TrackEventView
+from tracking.api.ingest import AliasView, DialectView, EventsView, IdentifyView, TrackEventView
 from tracking.api.read import ProfileEventsView, ProfileView
+from tracking.wire.dialects import DIALECTS
+from tracking.wire.native import NATIVE
+
+_NATIVE_VIEWS = {
+    "/track-event": TrackEventView,
+    "/v1/events": EventsView,
+    "/v1/identify": IdentifyView,
+    "/v1/alias": AliasView,
+}
+
+
+def _list_addresses() -> list[URLPattern]:
+    paths = {path for dialect in DIALECTS.values() for path in dialect.methods} - NATIVE.methods.keys()
+    views = _NATIVE_VIEWS | dict.fromkeys(sorted(paths), DialectView)
+    return [re_path(f"^{path[1:]}/?$", view.as_view()) for path, view in views.items()]
+
 
 urlpatterns = [
-    re_path(r"^track-event/?$", TrackEventView.as_view()),
-    re_path(r"^v1/events/?$", EventsView.as_view()),
-    re_path(r"^v1/identify/?$", IdentifyView.as_view()),
-    re_path(r"^v1/alias/?$", AliasView.as_view()),
+    *_list_addresses(),
     path("v1/profiles/<str:user_id>", ProfileView.as_view()),
     path("v1/profiles/<str:user_id>/events", ProfileEventsView.as_view()),
 ]

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Quarantined(models.Model):
-    """A rejected item: its reason and its payload as it came, cut at 32 KB."""
+    """A rejected item: its reason and its payload as it came, cut at 32 KB. `dialect` names who reads it."""
 
     source = models.ForeignKey("tracking.Source", on_delete=models.CASCADE, related_name="quarantined")
     received_at = models.DateTimeField(db_index=True)
@@ -12,6 +12,7 @@ class Quarantined(models.Model):
     field = models.TextField(blank=True)
     message = models.TextField()
     payload = models.BinaryField()
+    dialect = models.CharField(max_length=32, default="native", editable=False)
     resent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

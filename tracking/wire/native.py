@@ -7,9 +7,14 @@ from typing import Annotated, Any
 
 import msgspec
 
-from tracking.event import ALIAS, IDENTIFY, Item, Rejection
-from tracking.schema.validate import MAX_BATCH
-from tracking.wire.request import WireError
+from tracking.event import ALIAS, IDENTIFY, Item, Receipt, Rejection
+from tracking.schema.validate import MAX_BATCH, needs_look
+from tracking.wire.body import inflate
+from tracking.wire.dialect import Dialect, Parsed, Told
+from tracking.wire.fields import drop_own_names
+from tracking.wire.request import WireError, WireRequest, WireResponse
+
+SNIPPET_PATH = "/track-event"
 
 Id = str | int | None
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -53,8 +58,6 @@ class _Alias(msgspec.Struct, forbid_unknown_fields=True):
     timestamp: Moment | None = None
     sent_at: Moment | None = None
 
-
-Parsed = list[Item | Rejection]
 
 _OWN_KEYS = ("event", "user_id", "anonymous_id", "message_id", "timestamp", "sent_at", "context")
 _event_decoder = msgspec.json.Decoder(_Event)
@@ -112,7 +115,7 @@ def parse_identify(body: bytes) -> Parsed:
         timestamp=told.timestamp,
         sent_at=told.sent_at,
         properties={"traits": told.traits or {}},
-        context=_clean_context(told.context),
+        context=drop_own_names(told.context or {}),
     )
     return [item]
 
@@ -219,15 +222,8 @@ def _make_item(index: int, event: _Event, batch_sent_at: datetime | None) -> Ite
         timestamp=event.timestamp,
         sent_at=event.sent_at or batch_sent_at,
         properties=event.properties or {},
-        context=_clean_context(event.context),
+        context=drop_own_names(event.context) if event.context else {},
     )
-
-
-def _clean_context(context: dict[str, Any] | None) -> dict[str, Any]:
-    """Keys with a dollar sign are ours: a client may not set them."""
-    if not context:
-        return {}
-    return {key: value for key, value in context.items() if not key.startswith("$")}
 
 
 def _text(value: str | int | None) -> str | None:
@@ -255,9 +251,51 @@ def _name_field(text: str) -> str | None:
     return parts[1] if "field" in text and len(parts) == 3 else None
 
 
-def find_raw_item(body: bytes, index: int) -> bytes:
-    """Return an item of a batch as it came, for quarantine; the whole body where it cannot be cut."""
+_PARSERS: dict[str, Callable[[bytes], Parsed]] = {
+    SNIPPET_PATH: parse_snippet,
+    "/v1/events": parse_events,
+    "/v1/identify": parse_identify,
+    "/v1/alias": parse_alias,
+}
+
+
+def read_request(request: WireRequest) -> Told:
+    """Return what a request says; raises WireError when it cannot be read at all."""
+    return Told(items=_PARSERS[request.path](inflate(request.body)), raw=())
+
+
+def answer(request: WireRequest, receipts: list[Receipt]) -> WireResponse:
+    """Give a receipt for each item; 202 as soon as one of them was taken."""
+    return WireResponse(status=_choose_status(receipts), body={"results": receipts})
+
+
+def cut_item(request: WireRequest, told: Told, index: int) -> bytes:
+    """Return an item as it came; the whole body where it cannot be cut."""
+    body = inflate(request.body)
+    if len(told.items) == 1:
+        return body
     try:
         return bytes(_split(body).events[index])
     except (msgspec.ValidationError, WireError, IndexError):
         return body
+
+
+def _needs_look(request: WireRequest, told: Told) -> bool:
+    return needs_look(inflate(request.body), told.items)
+
+
+def _choose_status(receipts: list[Receipt]) -> int:
+    if any(receipt.outcome != "rejected" for receipt in receipts):
+        return 202
+    return 403 if all(receipt.code == "reserved_event" for receipt in receipts) else 400
+
+
+NATIVE = Dialect(
+    name="native",
+    methods=dict.fromkeys(_PARSERS, ("POST",)),
+    read=read_request,
+    answer=answer,
+    parse_item=lambda body: parse_any(body)[0],
+    cut=cut_item,
+    needs_look=_needs_look,
+)

@@ -7,12 +7,17 @@ import msgspec
 
 
 class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What arrived. Header names are lower-case; `path` has no trailing slash; `body` is as it came."""
+    """What arrived. Header names are lower-case; `path` has no trailing slash; `body` is as it came.
+
+    `query` is the part of the address behind the question mark, as it came; `address` who is at the other end.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    query: str = ""
+    address: str = ""
     cookies: Mapping[str, str] = {}
     is_secure: bool = False
 
@@ -27,10 +32,11 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WireResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What is answered: a status, headers and a JSON body (none for an empty one)."""
+    """What is answered: a status, headers and a JSON body (none for an empty one); bytes go out as they are."""
 
     status: int
     body: Any = None
+    content_type: str = "application/json"
     headers: dict[str, str] = {}
     cookie: Cookie | None = None
 

@@ -1,0 +1,52 @@
+"""Visitors without an id: the anonymous id that a page which sends none is given, in a first-party cookie."""
+
+from uuid import uuid4
+
+import msgspec
+
+from engagement.lib.ids import compute_id
+from tracking.caller import Caller
+from tracking.event import Item
+from tracking.wire.dialect import Told
+from tracking.wire.request import Cookie, WireRequest
+
+COOKIE = "ea_id"
+_COOKIE_SECONDS = 400 * 86_400
+
+
+def give_identity(told: Told, request: WireRequest, caller: Caller) -> tuple[Told, Cookie | None]:
+    """Give the one item of a request an anonymous id where it has none, and the cookie that keeps it.
+
+    The id is computed from the message id where there is one, so that a retry whose answer, and cookie, was lost is
+    still the same person. A request from another site carries no cookie: its event is marked, and counted.
+    """
+    item = told.items[0]
+    if not isinstance(item, Item) or item.anonymous_id is not None:
+        return told, None
+    known = request.cookies.get(COOKIE)
+    if item.user_id is not None and known is None:
+        return told, None
+    if known is not None and 1 <= len(known) <= 64:
+        return _replace(told, msgspec.structs.replace(item, anonymous_id=known)), None
+    anonymous_id = _make_anonymous_id(item, caller.source.id)
+    is_lost = not _is_first_party(request, caller)
+    context = item.context | {"$without_identity": True} if is_lost else item.context
+    cookie = Cookie(name=COOKIE, value=anonymous_id, max_age=_COOKIE_SECONDS, secure=request.is_secure)
+    given = msgspec.structs.replace(item, anonymous_id=anonymous_id, context=context)
+    return _replace(told, given), None if is_lost else cookie
+
+
+def _replace(told: Told, item: Item) -> Told:
+    return msgspec.structs.replace(told, items=[item])
+
+
+def _make_anonymous_id(item: Item, source_id: int) -> str:
+    if item.message_id is None:
+        return uuid4().hex
+    return compute_id("anonymous", str(source_id), item.message_id).hex
+
+
+def _is_first_party(request: WireRequest, caller: Caller) -> bool:
+    if caller.origin is None:
+        return False
+    return caller.origin.partition("://")[2] == request.headers.get("host")

@@ -1,0 +1,74 @@
+"""A body as it was meant: inflated under a cap, its JSON read leniently. Headers are not believed. Pure."""
+
+import json
+import re
+import zlib
+from typing import Any
+
+import msgspec
+
+from tracking.wire.request import WireError
+
+MAX_INFLATED = 5_000_000
+MAX_VALUES = 150_000
+"""Values that a body may hold: each takes some hundred bytes once it is read, however short it is on the wire."""
+
+_GZIP = b"\x1f\x8b"
+_ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+_NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")
+_decoder = msgspec.json.Decoder(dict[str, Any])
+
+
+def inflate(body: bytes) -> bytes:
+    """Return the body, inflated where its first bytes say gzip or zlib; raises WireError beyond MAX_INFLATED bytes."""
+    if body[:2] == _GZIP:
+        return _inflate(body, 31)
+    return _inflate(body, 15) if body[:2] in _ZLIB else body
+
+
+def _inflate(body: bytes, window: int) -> bytes:
+    inflated = b""
+    while body:
+        stream = zlib.decompressobj(window)
+        try:
+            inflated += stream.decompress(body, MAX_INFLATED + 1 - len(inflated))
+        except zlib.error as error:
+            raise WireError(400, "invalid_compression", f"The compressed body is damaged: {error}.") from None
+        if len(inflated) > MAX_INFLATED:
+            raise WireError(413, "body_too_large", f"An inflated body holds at most {MAX_INFLATED} bytes.")
+        if not stream.eof:
+            raise WireError(400, "invalid_compression", "The compressed body ends too early.")
+        # A gzip file may consist of several; anything else after the end is padding.
+        body = stream.unused_data if stream.unused_data[:2] == _GZIP else b""
+    return inflated
+
+
+def read_whole(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body is; raises WireError.
+
+    What PostgreSQL cannot store is mended rather than refused, because clients repeat or drop whole batches: half
+    surrogate pairs and bad UTF-8 become replacement characters, U+0000 goes, NaN becomes null.
+    """
+    values = body.count(b",") + body.count(b"[") + body.count(b"{")
+    if values > MAX_VALUES:
+        raise WireError(413, "too_many_values", f"A request holds at most {MAX_VALUES} values.")
+    try:
+        if b"\\u0000" not in body:
+            return _decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise WireError(400, "invalid_json", f"The body must be a JSON object: {error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    return _mend(body)
+
+
+def _mend(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body.decode("utf-8", "replace"), parse_constant=lambda _: None)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return _decoder.decode(_NUL.sub(r"\1", whole))
+    except RecursionError:
+        raise WireError(400, "too_deep", "The body is nested too deep.") from None
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise WireError(400, "invalid_json", f"The body is not a JSON object: {error}.") from None
