@@ -1,5 +1,6 @@
 """The cast of the stories: Ada, who shops, and the few words that a story is told in."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,8 +8,9 @@ from tracking.event import LIVE, Item, NewEvent, Stamp, stamp_item
 from tracking.log.appenders import get_appender
 from tracking.log.horizon import record_tick
 from tracking.log.write import encode_row
-from tracking.models import Source
+from tracking.models import EventType, SchemaVersion, Source
 from tracking.registry import forget_registry, get_registry
+from tracking.schemas import add_draft, approve_version
 from tracking.sources import create_source
 from triggers.deliver.run import LIMIT, DeliverReport, deliver_due
 from triggers.detect.scan_silence import scan_silence
@@ -47,6 +49,14 @@ def make_rule(name: str = "Rule", *, trigger: dict[str, Any], **definition: Any)
     rule = Rule.objects.create(name=name, definition={"format": 1, "trigger": trigger} | definition)
     activate_rule(rule)
     return rule
+
+
+def approve(name: str, schema: dict[str, Any], *, policy: str = "reject") -> SchemaVersion:
+    """Put a schema in force for an event type."""
+    event_type, _ = EventType.objects.update_or_create(name=name, defaults={"policy": policy})
+    version = add_draft(event_type, json.dumps(schema))
+    approve_version(version, None, datetime.now(UTC))
+    return version
 
 
 def report(

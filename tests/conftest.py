@@ -8,7 +8,7 @@ from django.core.cache import cache
 from pytest_django import DjangoDbBlocker
 
 from tests.live import LivePlatform, start_platform
-from tracking import discovery
+from tracking import discovery, gates, quarantine
 from tracking.log.appenders import close_appender
 from tracking.registry import forget_registry
 from triggers.models import Rule, Template
@@ -34,6 +34,8 @@ def log(transactional_db: None) -> Iterator[None]:
     """An empty log on a real database, with real commits; connections of our own are closed afterwards."""
     forget_registry()
     discovery.forget_types()
+    quarantine.forget_counts()
+    gates.forget_gates()
     cache.clear()
     yield
     close_appender()

@@ -1,9 +1,11 @@
 """The door: a request in, events in the log and the exact answer out. No framework, no look-up of a profile.
 
-find the dialect → authenticate → read → check → stamp → append → answer. What is refused goes to quarantine.
+find the dialect → authenticate → read → check → stamp → append → answer. What is refused, or does not fit the schema in
+force where its type's policy says so, goes to quarantine.
 """
 
 from collections.abc import Callable, Sequence
+from uuid import UUID
 
 import msgspec
 
@@ -12,14 +14,19 @@ from tracking.event import Item, Receipt, Rejection, Stamp, stamp_item
 from tracking.intake import Intake
 from tracking.log.append import Appender, AppendFailed, Stored
 from tracking.log.write import Row, encode_row
-from tracking.quarantine import Refused, keep_refused
+from tracking.quarantine import NO_ROOM, HoldFailed, Refused, hold_items, keep_refused
 from tracking.registry import KnownSource, Registry
+from tracking.schema.fit import ACCEPT, MISMATCH, QUARANTINE, Gate, Misfit, find_misfit
 from tracking.schema.validate import MAX_BODY, MAX_EVENT, check_item
 from tracking.visitor import give_identity
 from tracking.wire.dialect import Dialect, Parsed, Told
 from tracking.wire.dialects import DIALECTS, find_dialect
 from tracking.wire.native import NATIVE, SNIPPET_PATH
 from tracking.wire.request import WireError, WireRequest, WireResponse
+
+
+class NoRoom(Exception):
+    """Everything in a request was to be held in quarantine, which is full."""
 
 
 def answer_request(request: WireRequest, intake: Intake) -> WireResponse:
@@ -37,7 +44,11 @@ def answer_request(request: WireRequest, intake: Intake) -> WireResponse:
         answer = _take(request, dialect, told, caller, intake)
     except WireError as error:
         answer = dialect.refuse(request, error)
-    except AppendFailed:
+    except NoRoom:
+        message = "Nothing of it fits its schema, and the quarantine that would hold it is full: send it again later."
+        answer = dialect.refuse(request, WireError(503, NO_ROOM, message))
+        headers |= {"Retry-After": "60"}
+    except (AppendFailed, HoldFailed):
         message = "The event could not be stored. Send it again, with the same message_id."
         answer = dialect.refuse(request, WireError(503, "unavailable", message))
         headers |= {"Retry-After": "1"}
@@ -78,16 +89,42 @@ def take_items(
     """Check, stamp and append a caller's items; return a receipt for each, in order.
 
     What is refused goes to quarantine: as the item where it was understood, else as `cut` returns it, in the words of
-    `dialect`. `looks`: see `check_item`. Raises AppendFailed when it is not known whether they are stored.
+    `dialect`. `looks`: see `check_item`. Raises AppendFailed or HoldFailed when it is not known whether they are on
+    disk, NoRoom when nothing could be taken because the quarantine is full.
     """
     rows, rejections = _check_all(items, caller, intake, looks)
+    understood = {item.index: item for item in items if isinstance(item, Item)} if rejections else {}
+
+    def describe(rejection: Rejection) -> Refused:
+        return _describe_refused(rejection, understood.get(rejection.index), caller, dialect, cut)
+
+    if any(one.held_as is not None for one in rejections):
+        rejections = _hold(rejections, describe, caller, intake)
+        if not rows and all(one.code == NO_ROOM for one in rejections):
+            raise NoRoom
     receipts = _append(rows, rejections, intake.appender)
-    if rejections:
-        understood = {item.index: item for item in items if isinstance(item, Item)}
-        refused = [_describe_refused(one, understood.get(one.index), dialect, cut) for one in rejections]
+    refused = [describe(one) for one in rejections if one.held_as is None]
+    if refused:
         keep_refused(caller.source.id, refused, intake.now)
     receipts.sort(key=lambda receipt: receipt.index)
     return receipts
+
+
+def _hold(
+    rejections: list[Rejection], describe: Callable[[Rejection], Refused], caller: Caller, intake: Intake
+) -> list[Rejection]:
+    """Hold what is to be held, before anything is appended; what there is no room for is rejected and says so."""
+    held = [one for one in rejections if one.held_as is not None]
+    number = hold_items(caller.source.id, [describe(one) for one in held], intake.now)
+    if number == len(held):
+        return rejections
+    full = [_reject_for_room(one) for one in held[number:]]
+    return [one for one in rejections if one.held_as is None] + held[:number] + full
+
+
+def _reject_for_room(rejection: Rejection) -> Rejection:
+    message = f"{rejection.message} It would be held in quarantine, which is full: send it again later."
+    return Rejection(index=rejection.index, code=NO_ROOM, field=rejection.field, message=message)
 
 
 def resend(body: bytes, dialect: str, source: KnownSource, intake: Intake) -> Receipt:
@@ -123,6 +160,10 @@ def _check_one(
     rejection = check_item(item, looks=looks) or _check_name(item, caller, registry)
     if rejection is not None:
         return rejection
+    gate = registry.gates.get(item.name)
+    misfit = find_misfit(gate.validator, item.properties) if gate is not None else None
+    if gate is not None and misfit is not None and gate.policy == ACCEPT:
+        item = msgspec.structs.replace(item, context=item.context | gate.mark(misfit))
     event = stamp_item(item, stamp)
     if isinstance(event, Rejection):
         return event
@@ -130,7 +171,14 @@ def _check_one(
     if len(row.encoded) > MAX_EVENT:
         message = f"An event holds at most {MAX_EVENT} bytes; this one holds {len(row.encoded)}."
         return Rejection(index=item.index, code="event_too_large", message=message)
+    if gate is not None and misfit is not None and gate.policy != ACCEPT:
+        return _refuse_misfit(item, gate, misfit, event.id)
     return row
+
+
+def _refuse_misfit(item: Item, gate: Gate, misfit: Misfit, event_id: UUID) -> Rejection:
+    held_as = event_id if gate.policy == QUARANTINE else None
+    return Rejection(index=item.index, code=MISMATCH, field=misfit.field, message=misfit.message, held_as=held_as)
 
 
 def _check_name(item: Item, caller: Caller, registry: Registry) -> Rejection | None:
@@ -152,7 +200,8 @@ def _append(rows: list[tuple[int, Row]], rejections: list[Rejection], appender: 
         receipts.append(
             Receipt(
                 index=rejection.index,
-                outcome="rejected",
+                id=rejection.held_as,
+                outcome="rejected" if rejection.held_as is None else "quarantined",
                 code=rejection.code,
                 field=rejection.field,
                 message=rejection.message,
@@ -161,8 +210,14 @@ def _append(rows: list[tuple[int, Row]], rejections: list[Rejection], appender: 
     return receipts
 
 
-def _describe_refused(rejection: Rejection, item: Item | None, dialect: str, cut: Callable[[int], bytes]) -> Refused:
+def _describe_refused(
+    rejection: Rejection, item: Item | None, caller: Caller, dialect: str, cut: Callable[[int], bytes]
+) -> Refused:
     """An item that was understood is kept in the platform's own words, whatever dialect it came in."""
-    if item is not None:
-        return Refused(rejection, msgspec.json.encode(item), NATIVE.name)
-    return Refused(rejection, cut(rejection.index), dialect)
+    return Refused(
+        rejection=rejection,
+        payload=cut(rejection.index) if item is None else msgspec.json.encode(item),
+        dialect=dialect if item is None else NATIVE.name,
+        event_name="" if item is None else item.name,
+        is_public=caller.is_public,
+    )

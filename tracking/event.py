@@ -49,16 +49,23 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an item was not taken: a stable code, the path of the field and a plain sentence."""
+    """Why an item is not in the log: a stable code, the path of the field and a plain sentence.
+
+    `held_as` is set where it is not refused but held in quarantine: the id that it gets when it is sent on.
+    """
 
     index: int
     code: str
     field: str | None = None
     message: str
+    held_as: UUID | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer for one item, in the order of the request. `outcome` is "accepted" or "rejected"."""
+    """The answer for one item, in the order of the request.
+
+    `outcome` is "accepted", "rejected", or "quarantined": we have it, and a person decides; it need not be sent again.
+    """
 
     index: int
     id: UUID | None = None

@@ -1,5 +1,11 @@
-"""Keeping what was refused: bounded, in transactions of its own, never in the way of what was accepted."""
+"""Keeping what is not in the log: what was refused, as far as there is room; what is held, always or not at all.
 
+What is *refused* is kept so that somebody can see why: bounded, in a transaction of its own, never in the way of what
+was accepted. What is *held* was promised to the client: it is on disk before the answer, or the answer says otherwise.
+"""
+
+import threading
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -12,17 +18,32 @@ from tracking.models import Quarantined
 
 MAX_PAYLOAD = 32 * 1024
 MAX_PER_HOUR = 1_000
-"""Items kept for each source and hour; what is refused beyond that is only counted in the log of the process."""
+"""Refused items kept for each source and hour; what is refused beyond that is counted, and not kept."""
+MAX_HELD = 100_000
+"""Items held for a source until somebody sends them on or deletes them, give or take what comes in a few seconds."""
+NO_ROOM = "quarantine_full"
+_COUNT_IS_FRESH = 2.0
+_MAX_NAME = 200
+_MAX_FIELD = 1_000
 
 log = structlog.get_logger()
 
+_lock = threading.Lock()
+_held: dict[int, tuple[float, int]] = {}
 
-class Refused(msgspec.Struct, frozen=True):
-    """A rejection, the payload that caused it and the dialect that reads it."""
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A rejection, the payload that caused it, the dialect that reads it, and who sent it."""
 
     rejection: Rejection
     payload: bytes
     dialect: str
+    event_name: str
+    is_public: bool
+
+
+class HoldFailed(Exception):
+    """It is not known whether the items are held: the client must send them again."""
 
 
 def keep_refused(source_id: int, refused: Sequence[Refused], now: datetime) -> None:
@@ -38,18 +59,60 @@ def keep_refused(source_id: int, refused: Sequence[Refused], now: datetime) -> N
         log.warning("quarantine_full", source_id=source_id, refused=len(refused) - max(room, 0))
 
 
+def hold_items(source_id: int, items: Sequence[Refused], now: datetime) -> int:
+    """Hold items of a source; return how many there was room for, the first ones. A retry is held once.
+
+    Raises HoldFailed when it is not known whether they are on disk.
+    """
+    try:
+        room = max(MAX_HELD - _count_held(source_id), 0)
+        rows = [_describe(source_id, item, now) for item in items[:room]]
+        # In the order of their ids: two requests with the same items cannot deadlock.
+        rows.sort(key=lambda row: row.event_id.int if row.event_id is not None else 0)
+        Quarantined.objects.bulk_create(rows, ignore_conflicts=True)
+    except DatabaseError as error:
+        raise HoldFailed(str(error)) from error
+    if len(items) > room:
+        log.warning("quarantine_full", source_id=source_id, held=False, refused=len(items) - room)
+    return min(room, len(items))
+
+
 def _count_last_hour(source_id: int, now: datetime) -> int:
     since = now - timedelta(hours=1)
-    return Quarantined.objects.filter(source_id=source_id, received_at__gte=since)[:MAX_PER_HOUR].count()
+    rows = Quarantined.objects.filter(source_id=source_id, received_at__gte=since, is_held=False)
+    return rows[:MAX_PER_HOUR].count()
+
+
+def _count_held(source_id: int) -> int:
+    """Return how many items of a source wait, as of some seconds ago: an index answers, and not for each request."""
+    counted_at, number = _held.get(source_id, (0.0, 0))
+    if time.monotonic() - counted_at < _COUNT_IS_FRESH:
+        return number
+    number = Quarantined.objects.filter(source_id=source_id, is_held=True, resent_at__isnull=True)[:MAX_HELD].count()
+    with _lock:
+        _held[source_id] = (time.monotonic(), number)
+    return number
+
+
+def forget_counts() -> None:
+    """Count anew: after many were sent on, or for a database that was emptied."""
+    with _lock:
+        _held.clear()
 
 
 def _describe(source_id: int, item: Refused, now: datetime) -> Quarantined:
+    rejection = item.rejection
+    is_held = rejection.held_as is not None
     return Quarantined(
         source_id=source_id,
         received_at=now,
-        code=item.rejection.code,
-        field=item.rejection.field or "",
-        message=item.rejection.message,
-        payload=item.payload[:MAX_PAYLOAD],
+        code=rejection.code,
+        field=(rejection.field or "")[:_MAX_FIELD],
+        message=rejection.message,
+        event_name=item.event_name[:_MAX_NAME].replace("\x00", ""),
+        payload=item.payload if is_held else item.payload[:MAX_PAYLOAD],
         dialect=item.dialect,
+        is_held=is_held,
+        is_public=item.is_public,
+        event_id=rejection.held_as,
     )

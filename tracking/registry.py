@@ -11,7 +11,9 @@ import msgspec
 from django.conf import settings
 from django.db.models import Q
 
+from tracking.gates import load_gates
 from tracking.models import AllowedOrigin, EventType, Source
+from tracking.schema.fit import Gate
 from tracking.sources import hash_secret
 
 FRESH_SECONDS = 1.0
@@ -39,6 +41,7 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     by_origin: dict[str, KnownSource]
     reserved_names: frozenset[str]
     passive_names: frozenset[str]
+    gates: dict[str, Gate] = {}
 
     @property
     def passive_source_ids(self) -> list[int]:
@@ -101,6 +104,7 @@ def load_registry() -> Registry:
         by_origin={origin: source for source in known for origin in source.origins},
         reserved_names=RESERVED | {name for name, _, server_only, derived in marked if server_only or derived},
         passive_names=RESERVED | {name for name, is_activity, _, derived in marked if derived or not is_activity},
+        gates=load_gates(),
     )
 
 

@@ -56,7 +56,7 @@ class ReceiptOut(serializers.Serializer[Any]):
 
     index = serializers.IntegerField()
     id = serializers.UUIDField(allow_null=True)
-    outcome = serializers.ChoiceField(["accepted", "rejected"])
+    outcome = serializers.ChoiceField(["accepted", "rejected", "quarantined"])
     code = serializers.CharField(allow_null=True)
     field = serializers.CharField(allow_null=True)
     message = serializers.CharField(allow_null=True)

@@ -2,9 +2,9 @@
 
 from tracking.models.cursor import LaneCursor, SetAside, Tick
 from tracking.models.event import Event, EventDedup, EventOrigin
-from tracking.models.event_type import EventCount, EventType
+from tracking.models.event_type import EventCount, EventType, MisfitPolicy, SchemaVersion
 from tracking.models.profile import Profile, ProfileChange
-from tracking.models.quarantine import Quarantined
+from tracking.models.quarantine import Quarantined, RefusalCount
 from tracking.models.source import AllowedOrigin, Source
 
 __all__ = [
@@ -15,9 +15,12 @@ __all__ = [
     "EventOrigin",
     "EventType",
     "LaneCursor",
+    "MisfitPolicy",
     "Profile",
     "ProfileChange",
     "Quarantined",
+    "RefusalCount",
+    "SchemaVersion",
     "SetAside",
     "Source",
     "Tick",

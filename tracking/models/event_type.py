@@ -1,6 +1,15 @@
-"""Event types, discovered from traffic, and how many of each came in each minute."""
+"""Event types, discovered from traffic, their schemas, and how many of each came in each minute."""
 
+from django.conf import settings
 from django.db import models
+
+
+class MisfitPolicy(models.TextChoices):
+    """What becomes of an event that does not fit the schema in force."""
+
+    ACCEPT = "accept", "accept it and count it"
+    QUARANTINE = "quarantine", "hold it in quarantine"
+    REJECT = "reject", "reject it"
 
 
 class EventType(models.Model):
@@ -22,6 +31,17 @@ class EventType(models.Model):
     is_derived = models.BooleanField(
         default=False, editable=False, help_text="The platform itself appends it when somebody falls silent."
     )
+    policy = models.CharField(
+        max_length=10,
+        choices=MisfitPolicy.choices,
+        default=MisfitPolicy.ACCEPT,
+        db_default=MisfitPolicy.ACCEPT,
+        verbose_name="what does not fit",
+        help_text="What becomes of an event that does not fit the approved schema. Without one, every event fits.",
+    )
+    in_force = models.ForeignKey(
+        "tracking.SchemaVersion", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
     first_seen_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField(null=True, blank=True)
 
@@ -30,6 +50,34 @@ class EventType(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SchemaVersion(models.Model):
+    """What an event's properties look like, as JSON Schema 2020-12. Its text never changes: an edit is a new version.
+
+    It is a draft until somebody approves it. `EventType.in_force` is the one approved version that counts.
+    """
+
+    event_type = models.ForeignKey(EventType, on_delete=models.CASCADE, related_name="versions")
+    number = models.IntegerField()
+    schema = models.TextField(help_text="The JSON as it was written: the order of its names is the author's.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    approved_at = models.DateTimeField(null=True)
+    approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ["event_type", "number"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["event_type", "number"], name="schema_version_number")]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} v{self.number}"
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether nobody has approved it yet."""
+        return self.approved_at is None
 
 
 class EventCount(models.Model):
@@ -42,6 +90,7 @@ class EventCount(models.Model):
     name = models.TextField()
     received = models.IntegerField()
     without_identity = models.IntegerField(default=0)
+    misfits = models.IntegerField(default=0, db_default=0)
 
     class Meta:
         db_table = "event_count"

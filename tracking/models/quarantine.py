@@ -1,23 +1,65 @@
-"""What was refused, kept to be read, mended and sent again."""
+"""What was refused or held, kept to be read, mended and sent again, and how much of it there was."""
 
 from django.db import models
 
 
 class Quarantined(models.Model):
-    """A rejected item: its reason and its payload as it came, cut at 32 KB. `dialect` names who reads it."""
+    """An item that is not in the log: its reason and its payload.
+
+    What was refused is kept as far as there is room, cut at 32 KB. What is *held* (its type's policy says so) is kept
+    whole: the client was told that we have it. `event_id` is the id that the event gets in the log, so that a retry is
+    held once, and sent again lands once. `dialect` names who reads the payload.
+    """
 
     source = models.ForeignKey("tracking.Source", on_delete=models.CASCADE, related_name="quarantined")
     received_at = models.DateTimeField(db_index=True)
     code = models.CharField(max_length=64)
     field = models.TextField(blank=True)
     message = models.TextField()
+    event_name = models.TextField(blank=True, db_default="")
     payload = models.BinaryField()
     dialect = models.CharField(max_length=32, default="native", editable=False)
+    is_held = models.BooleanField(default=False, db_default=False)
+    is_public = models.BooleanField(default=True, db_default=True)
+    event_id = models.UUIDField(null=True)
     resent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-received_at"]
         verbose_name = "quarantined item"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "event_id"], condition=models.Q(is_held=True), name="quarantined_held_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(is_held=False) | models.Q(event_id__isnull=False), name="quarantined_held_has_id"
+            ),
+        ]
+        indexes = [
+            # How many are held, and which belong to a reason?
+            models.Index(
+                fields=["source", "is_held", "code", "event_name", "id"],
+                condition=models.Q(resent_at__isnull=True),
+                name="quarantined_open",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.code} {self.received_at}"
+
+
+class RefusalCount(models.Model):
+    """How many items of a source were refused or held in a minute, for each code, kept or not."""
+
+    pk = models.CompositePrimaryKey("minute", "source_id", "code")
+    minute = models.DateTimeField()
+    source_id = models.IntegerField()
+    code = models.CharField(max_length=64)
+    number = models.IntegerField()
+
+    class Meta:
+        db_table = "refusal_count"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.minute} {self.code}"

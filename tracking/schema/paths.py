@@ -1,0 +1,46 @@
+"""How the place of a value inside an event's properties is written. Pure."""
+
+from collections.abc import Sequence
+
+
+def write_path(steps: Sequence[str | int], root: str = "properties") -> str:
+    """Return `properties.cart.items[0].price`; names with a dot, bracket or quote stand in double quotes."""
+    return root + "".join(f"[{step}]" if isinstance(step, int) else f".{quote_name(step)}" for step in steps)
+
+
+def quote_name(name: str) -> str:
+    """Return a name as it stands in a path, as in the rules' paths."""
+    if any(character in name for character in '."[]\\'):
+        escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return name
+
+
+def read_path(path: str) -> list[str | int]:
+    """Return the steps of a written path behind its root; what cannot be read ends it."""
+    _, dot, rest = path.partition(".")
+    text, steps = dot + rest, list[str | int]()
+    while text:
+        if text.startswith("["):
+            number, closed, text = text[1:].partition("]")
+            if not closed or not number.isdecimal():
+                break
+            steps.append(int(number))
+            continue
+        if not text.startswith("."):
+            break
+        name, text = _read_name(text[1:])
+        steps.append(name)
+    return steps
+
+
+def _read_name(text: str) -> tuple[str, str]:
+    if not text.startswith('"'):
+        end = min((place for mark in ".[" if (place := text.find(mark)) >= 0), default=len(text))
+        return text[:end], text[end:]
+    name, place = "", 1
+    while place < len(text) and text[place] != '"':
+        place += text[place] == "\\"
+        name += text[place : place + 1]
+        place += 1
+    return name, text[place + 1 :]
