@@ -1,5 +1,6 @@
 """Typed readers of the environment that refuse junk with a sentence about what is wanted."""
 
+import ipaddress
 import os
 import zoneinfo
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 _DATABASE_EXAMPLE = "the URL of a PostgreSQL database, such as postgresql://user:password@host:5432/name"
 _DATABASE_KEYS = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -44,6 +46,14 @@ def read_list(name: str, default: Sequence[str] = ()) -> list[str]:
     """Return what stands between commas."""
     raw = os.environ.get(name)
     return list(default) if raw is None else [part.strip() for part in raw.split(",") if part.strip()]
+
+
+def read_networks(name: str, default: Sequence[str] = ()) -> list[Network]:
+    """Return networks, such as 10.0.0.0/8, that stand between commas."""
+    try:
+        return [ipaddress.ip_network(part) for part in read_list(name, default)]
+    except ValueError as error:
+        raise _refuse(name, os.environ.get(name, ""), "networks between commas, such as 10.0.0.0/8,fd00::/8") from error
 
 
 def read_time_zone(name: str, default: str) -> str:

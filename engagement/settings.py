@@ -111,6 +111,11 @@ EMAIL_TIMEOUT = env.read_int("EMAIL_TIMEOUT", 20, least=1, most=600)
 DEFAULT_FROM_EMAIL = env.read_text("DEFAULT_FROM_EMAIL", "Engagement <engagement@localhost>")
 INBOX_DIR = STATE_DIR / "inbox"
 
+# Somebody's address in a form may lead nowhere but to the open internet, and to these. A laptop is its own other side.
+OUTBOUND_ALLOWED_NETWORKS = env.read_networks("OUTBOUND_ALLOWED_NETWORKS", ("127.0.0.0/8", "::1/128") if LOCAL else ())
+# How many copies to destinations a process makes at once: each may wait for somebody else's server.
+COPY_PASSES = env.read_int("COPY_PASSES", 2, least=1, most=64)
+
 LANGUAGE_CODE = "en-us"
 USE_I18N = True
 USE_TZ = True
