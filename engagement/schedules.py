@@ -39,6 +39,13 @@ SCHEDULES = (
         description="Sends messages whose time has come, retries included.",
     ),
     Schedule(
+        name="Copy to destinations",
+        task="triggers.tasks.copy",
+        every=1,
+        queue="copy",
+        description="Sends copies of events and activations to other systems.",
+    ),
+    Schedule(
         name="Keep the log",
         task="tracking.tasks.keep_log",
         every=3600,

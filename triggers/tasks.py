@@ -12,9 +12,11 @@ from tracking.registry import get_registry
 from triggers.deliver.run import LIMIT, deliver_due
 from triggers.detect.scan_silence import scan_silence
 from triggers.detect.scan_timers import scan_timers
+from triggers.forward.run import find_due, forget_gone, run_pass
 from triggers.worker import get_worker
 
 DELIVER_FLAG = "deliver-nudged"
+COPY_EXPIRES = 10
 
 _OPTIONS: dict[str, Any] = {"ignore_result": True, "acks_late": True, "time_limit": 120, "soft_time_limit": 100}
 
@@ -49,3 +51,18 @@ def deliver() -> None:
     cache.delete(DELIVER_FLAG)
     if deliver_due(get_worker().connection, get_registry(), limit=LIMIT).claimed == LIMIT:
         deliver.delay()
+
+
+@shared_task(queue="copy", **_OPTIONS)
+def copy() -> None:
+    """Start a pass for every destination that has something new."""
+    connection = get_worker().connection
+    forget_gone(connection)
+    for destination_id in find_due(connection):
+        copy_to.apply_async((destination_id,), expires=COPY_EXPIRES)
+
+
+@shared_task(queue="copy", **_OPTIONS)
+def copy_to(destination_id: int) -> None:
+    """Tell a destination what is new."""
+    run_pass(get_worker().connection, destination_id)

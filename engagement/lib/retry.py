@@ -11,6 +11,13 @@ PAUSES = (
     timedelta(hours=2),
     timedelta(hours=8),
 )
+BACKOFF = (
+    timedelta(seconds=5),
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=5),
+    timedelta(minutes=10),
+)
 _JITTER = 0.2
 
 
@@ -18,6 +25,15 @@ def compute_pause(identifier: UUID, attempts: int) -> timedelta | None:
     """Return the pause after the `attempts`-th try (from 1), up to a fifth longer; None when no further try is made."""
     if attempts > len(PAUSES):
         return None
-    digest = blake2b(identifier.bytes + bytes([attempts]), digest_size=4).digest()
+    return _lengthen(PAUSES[attempts - 1], identifier, attempts)
+
+
+def compute_backoff(identifier: UUID, failures: int) -> timedelta:
+    """Return the pause after the `failures`-th failure in a row (from 1), up to a fifth longer; the last one recurs."""
+    return _lengthen(BACKOFF[min(failures, len(BACKOFF)) - 1], identifier, failures)
+
+
+def _lengthen(pause: timedelta, identifier: UUID, number: int) -> timedelta:
+    digest = blake2b(identifier.bytes + bytes([number % 256]), digest_size=4).digest()
     share = int.from_bytes(digest, "big") / 0xFFFFFFFF
-    return PAUSES[attempts - 1] * (1 + _JITTER * share)
+    return pause * (1 + _JITTER * share)

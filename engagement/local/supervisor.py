@@ -196,13 +196,13 @@ class Supervisor:
         web += ["--workers", "2", "--blocking-threads", "16", "--no-ws", "--log-level", "warning"]
         self._add("web", [*web, "engagement.local.web:application"], {"DATABASE_POOL": "1"})
         celery = [python, "-m", "celery", "-A", "engagement.celery"]
-        queues = "evaluate,deliver,scan,default"
+        queues = "evaluate,deliver,scan,copy,default"
         worker = [
             "worker",
             "--pool",
             "threads",
             "--concurrency",
-            "4",
+            "6",
             "-Q",
             queues,
             "--without-gossip",

@@ -1,0 +1,103 @@
+"""Claiming lanes of a destination: a lease says who sends, and a batch that was begun stays the same batch.
+
+The row of the destination's progress is locked while lanes are claimed and while an outcome is recorded, always first:
+claims, outcomes and switches of one destination come one after the other, and none of them waits for a network.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+
+from tracking.log.follow import LaneGap, find_gaps, skip_quiet_gaps
+from tracking.log.read import LoggedEvent, read_lane
+from tracking.log.write import Connection
+from triggers.evaluate.run import CONSUMER as LEADER
+
+LEASE = timedelta(minutes=2)
+LANES = 8
+BATCH = 200
+
+_LOCK = """
+select d.state, p.failures, p.retry_at is null or p.retry_at <= clock_timestamp()
+  from triggers_destinationprogress p join triggers_destination d on d.id = p.destination_id
+ where p.destination_id = %s for update of p
+"""
+# One request alone tries whether the other side is back. Should its worker die, the next one tries after its lease.
+_PROBE = "update triggers_destinationprogress set retry_at = clock_timestamp() + %s where destination_id = %s"
+_WORK = "update triggers_destinationprogress set worked_at = clock_timestamp() where destination_id = %s"
+_LEASED = """
+select lane, batch_end, lease_until > clock_timestamp() from triggers_copylease where destination_id = %s
+"""
+_LEND = """
+insert into triggers_copylease (destination_id, lane, token, lease_until, batch_end)
+select %s, x.lane, %s, clock_timestamp() + %s, x.batch_end
+  from unnest(%s::smallint[], %s::bigint[]) as x (lane, batch_end) order by x.lane
+    on conflict (destination_id, lane) do update
+   set token = excluded.token, lease_until = excluded.lease_until, batch_end = excluded.batch_end
+"""
+
+
+class LaneBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """The next events of a lane, which end at `end`: there the cursor moves when all is told."""
+
+    lane: int
+    position: int
+    end: int
+    events: Sequence[LoggedEvent]
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """The lanes that this worker holds. `is_probe`: the other side did not take the last tries."""
+
+    token: UUID
+    destination_id: int
+    is_probe: bool
+    batches: Sequence[LaneBatch]
+
+
+def name_consumer(destination_id: int) -> str:
+    """Return the name of a destination's cursors."""
+    return f"destination:{destination_id}"
+
+
+def claim_lanes(connection: Connection, destination_id: int, lanes: int = LANES, batch: int = BATCH) -> Claim | None:
+    """Take lanes that have something new; None where there is nothing to do, or it is not the time."""
+    with connection.transaction():
+        row = connection.execute(_LOCK, (destination_id,)).fetchone()
+        if row is None or row[0] != "on" or not row[2]:
+            return None
+        is_probe = row[1] > 0
+        skip_quiet_gaps(connection, name_consumer(destination_id), LEADER)
+        batches = _read_batches(connection, destination_id, 1 if is_probe else lanes, batch)
+        connection.execute(_WORK, (destination_id,))
+        if not batches:
+            return None
+        if is_probe:
+            connection.execute(_PROBE, (LEASE, destination_id))
+        token = uuid4()
+        ends = {lane.lane: lane.end for lane in batches}
+        values: tuple[Any, ...] = (destination_id, token, LEASE, list(ends), list(ends.values()))
+        connection.execute(_LEND, values)
+    return Claim(token=token, destination_id=destination_id, is_probe=is_probe, batches=batches)
+
+
+def _read_batches(connection: Connection, destination_id: int, lanes: int, batch: int) -> list[LaneBatch]:
+    gaps = find_gaps(connection, name_consumer(destination_id), LEADER)
+    leases = {row[0]: row for row in connection.execute(_LEASED, (destination_id,)).fetchall()}
+    free = [gap for gap in gaps if gap.lane not in leases or not leases[gap.lane][2]]
+    found = []
+    for gap in free[:lanes]:
+        begun = leases[gap.lane][1] if gap.lane in leases else 0
+        found.append(_read_batch(connection, gap, begun, batch))
+    return found
+
+
+def _read_batch(connection: Connection, gap: LaneGap, begun: int, limit: int) -> LaneBatch:
+    """Read on from the cursor: up to where a batch that was begun ends, and no further."""
+    until = begun if gap.position < begun <= gap.until else gap.until
+    events = read_lane(connection, gap.lane, gap.position, until, limit)
+    end = events[-1].seq if len(events) == limit else until
+    return LaneBatch(lane=gap.lane, position=gap.position, end=end, events=events)

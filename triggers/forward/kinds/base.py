@@ -1,0 +1,142 @@
+"""What a kind of destination can do, and what the usual answers mean."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from triggers.forward.copies import Copy
+
+LONGEST_WAIT = timedelta(days=1)
+_SHOWN = 300
+
+# The other side's whole door is shut, whatever is sent: a wrong key, a wrong address, too much at once, too slow.
+# Nothing is given up then. Every other 4xx speaks of what was sent.
+_SHUT = frozenset({401, 403, 404, 405, 407, 408, 410, 425, 429})
+
+
+class Result(StrEnum):
+    """What became of a parcel: taken; taken apart from some copies; refused for good; worth another try; gone."""
+
+    SENT = "sent"
+    REFUSED = "refused"
+    HELD = "held"
+    GONE = "gone"
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer means. `refused` has the places of copies that were refused alone, each with a reason."""
+
+    result: Result
+    reason: str = ""
+    retry_after: timedelta | None = None
+    refused: dict[int, str] = {}
+
+
+class Parcel(msgspec.Struct, frozen=True, kw_only=True):
+    """One request with its copies."""
+
+    copies: Sequence[Copy]
+    url: str
+    body: bytes
+    headers: dict[str, str] = {}
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer: names of headers in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of destination with its settings: the fields of the struct."""
+
+    def pack(self, copies: Sequence[Copy]) -> list[list[Parcel]]:
+        """Return strands of parcels: those of one strand are sent one after the other, strands side by side.
+
+        The same copies give the same parcels. A person's copies are in one strand, in the order of the log.
+        """
+        raise NotImplementedError
+
+    def sign(self, parcel: Parcel, now: datetime) -> dict[str, str]:
+        """Return the headers that belong to this attempt."""
+        return {}
+
+    def judge(self, parcel: Parcel, reply: Reply, now: datetime) -> Verdict:
+        """Say what an answer means."""
+        return judge_status(reply, now)
+
+    def pack_trial(self, copy: Copy) -> Parcel:
+        """Return the request that tries a destination with one copy."""
+        return self.pack([copy])[0][0]
+
+    def judge_trial(self, parcel: Parcel, reply: Reply, now: datetime) -> Verdict:
+        """Say what the answer to a trial means."""
+        return self.judge(parcel, reply, now)
+
+
+def judge_status(reply: Reply, now: datetime) -> Verdict:
+    """Say what a status means where the other side has no further words."""
+    if 200 <= reply.status < 300:
+        return Verdict(result=Result.SENT)
+    reason = say_reply(reply)
+    if 400 <= reply.status < 500 and reply.status not in _SHUT:
+        return Verdict(result=Result.REFUSED, reason=reason)
+    return Verdict(result=Result.HELD, reason=reason, retry_after=read_retry_after(reply.headers, now))
+
+
+def say_reply(reply: Reply) -> str:
+    """Return an answer in words, cut."""
+    words = " ".join(reply.body.decode("utf-8", "replace").replace("\0", "").split())[:_SHOWN]
+    moved = f", and pointed to {reply.headers['location'][:_SHOWN]}" if "location" in reply.headers else ""
+    return f"It answered {reply.status}{moved}{': ' if words else '.'}{words}"
+
+
+def read_retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """Return how long the other side asks to be left alone, a day at most; None where it does not say."""
+    raw = headers.get("retry-after", "").strip()
+    if not raw:
+        return None
+    if raw.isascii() and raw.isdecimal():
+        return min(timedelta(seconds=min(int(raw[:9]), 10**6)), LONGEST_WAIT)
+    try:
+        moment = parsedate_to_datetime(raw)
+        wait = moment - now
+    except (TypeError, ValueError):
+        return None
+    return min(max(wait, timedelta(0)), LONGEST_WAIT)
+
+
+def split_lanes(copies: Sequence[Copy]) -> list[list[Copy]]:
+    """Return the copies of each lane, in their order."""
+    lanes: dict[int, list[Copy]] = {}
+    for copy in copies:
+        lanes.setdefault(copy.lane, []).append(copy)
+    return list(lanes.values())
+
+
+def cut(rows: Sequence[tuple[Copy, bytes]], most: int, most_bytes: int) -> Iterator[Sequence[tuple[Copy, bytes]]]:
+    """Cut encoded copies into pieces of at most so many, and so many bytes unless one alone has more."""
+    piece: list[tuple[Copy, bytes]] = []
+    size = 0
+    for row in rows:
+        if piece and (len(piece) == most or size + len(row[1]) > most_bytes):
+            yield piece
+            piece, size = [], 0
+        piece.append(row)
+        size += len(row[1]) + 1
+    if piece:
+        yield piece
+
+
+def encode(value: Any) -> bytes:
+    """Return JSON."""
+    return msgspec.json.encode(value)
+
+
+Mapper = Callable[[Copy], Any]
