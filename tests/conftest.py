@@ -12,6 +12,8 @@ from pytest_django import DjangoDbBlocker
 from engagement.local.browser import find_browser
 from tests.live import LivePlatform, start_platform
 from tracking import discovery, gates, quarantine
+from tracking.hooks.diary import close_diary
+from tracking.hooks.known import forget_hooks
 from tracking.log.appenders import close_appender
 from tracking.registry import forget_registry
 from triggers.models import Rule, Template
@@ -38,11 +40,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 def log(transactional_db: None) -> Iterator[None]:
     """An empty log on a real database, with real commits; connections of our own are closed afterwards."""
     forget_registry()
+    forget_hooks()
     discovery.forget_types()
     quarantine.forget_counts()
     gates.forget_gates()
     cache.clear()
     yield
+    close_diary()
     close_appender()
     close_worker()
     forget_registry()

@@ -80,25 +80,29 @@ def fingerprint_body(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def map_payload(compiled: CompiledMapping, arrived: Arrived, *, hook: str) -> Mapped:
-    """Return what a payload becomes. `hook` sets its message ids apart from those of others of the same source."""
+def map_payload(compiled: CompiledMapping, arrived: Arrived, *, hook: str, name: str) -> Mapped:
+    """Return what a payload becomes.
+
+    `hook` sets its message ids apart from those of others of the same source; `name` stands in the event's context.
+    """
     if compiled.searches * arrived.values > MAX_LOOKS:
         message = (
             f"The payload holds up to {arrived.values} values and {compiled.searches} of the paths search in it: "
             "name the places without .. or [*]."
         )
         return Mapped(result=Result.UNCLEAR, notes=(_problem("properties", "too_much_to_search", message),))
-    return _Reading(compiled, arrived, hook).read()
+    return _Reading(compiled, arrived, hook, name).read()
 
 
 class _Reading:
     """One payload being read; the notes gather."""
 
-    def __init__(self, compiled: CompiledMapping, arrived: Arrived, hook: str) -> None:
+    def __init__(self, compiled: CompiledMapping, arrived: Arrived, hook: str, name: str) -> None:
         self._compiled = compiled
         self._mapping = compiled.mapping
         self._arrived = arrived
         self._hook = hook
+        self._name = name
         self._notes: list[Note] = []
 
     def read(self) -> Mapped:
@@ -155,7 +159,7 @@ class _Reading:
             message_id=self._make_message_id(),
             timestamp=self._take("time", read_moment),
             properties=self._read_properties(),
-            context={"$hook": self._hook},
+            context={"$hook": self._name},
         )
         return item, _identify(item, email) if email is not None else None
 

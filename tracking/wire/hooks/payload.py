@@ -24,7 +24,7 @@ def read_payload(body: bytes) -> dict[str, Any] | list[Any]:
     WireError.
     """
     if body.startswith(_FORM):
-        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=20)
+        fields = parse_qs(body.decode("utf-8", "replace"))
         body = fields.get("payload", [""])[0].encode("utf-8", "replace")
     value = _decode(body)
     if not isinstance(value, dict | list):
