@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, PolymorphicProxySerializer
 from rest_framework import serializers
 
 
@@ -17,13 +17,6 @@ class EventIn(serializers.Serializer[Any]):
     sent_at = serializers.DateTimeField(required=False, help_text="The client's clock at this attempt: corrects skew.")
     properties = serializers.DictField(required=False)
     context = serializers.DictField(required=False)  # type: ignore[assignment]
-
-
-class BatchIn(serializers.Serializer[Any]):
-    """Up to 1,000 events."""
-
-    events = EventIn(many=True)
-    sent_at = serializers.DateTimeField(required=False)
 
 
 class SnippetIn(serializers.Serializer[Any]):
@@ -42,6 +35,15 @@ class IdentifyIn(serializers.Serializer[Any]):
     user_id = serializers.CharField(max_length=255)
     anonymous_id = serializers.CharField(max_length=255, required=False)
     traits = serializers.DictField(required=False)
+
+
+class BatchIn(serializers.Serializer[Any]):
+    """Up to 1,000 events; an item with `traits` instead of an event says, in its place, what is known of a person."""
+
+    events = PolymorphicProxySerializer(
+        component_name="Item", serializers=[EventIn, IdentifyIn], resource_type_field_name=None, many=True
+    )
+    sent_at = serializers.DateTimeField(required=False)
 
 
 class AliasIn(serializers.Serializer[Any]):

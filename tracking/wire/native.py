@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -83,7 +84,10 @@ def parse_snippet(body: bytes) -> Parsed:
 
 
 def parse_events(body: bytes) -> Parsed:
-    """Parse `/v1/events`: one event, or `{"sent_at", "events": [...]}` with up to 1,000."""
+    """Parse `/v1/events`: one event, or `{"sent_at", "events": [...]}` with up to 1,000.
+
+    Among them an item with `traits` and no event is an identify, so that it keeps its place in the order.
+    """
     try:
         batch = _batch_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -103,21 +107,9 @@ def parse_any(body: bytes) -> Parsed:
 def parse_identify(body: bytes) -> Parsed:
     """Parse `/v1/identify`: a user's traits, and the anonymous id that they had before."""
     try:
-        told = _decode(_identify_decoder.decode, body)
+        return [_make_identify(0, _decode(_identify_decoder.decode, body), None)]
     except msgspec.ValidationError as error:
         return [_describe_error(0, error)]
-    item = Item(
-        index=0,
-        name=IDENTIFY,
-        user_id=_text(told.user_id),
-        anonymous_id=_text(told.anonymous_id),
-        message_id=_text(told.message_id),
-        timestamp=told.timestamp,
-        sent_at=told.sent_at,
-        properties={"traits": told.traits or {}},
-        context=drop_own_names(told.context or {}),
-    )
-    return [item]
 
 
 def parse_alias(body: bytes) -> Parsed:
@@ -184,6 +176,8 @@ def _parse_single_event(body: bytes, batch_error: msgspec.ValidationError) -> Pa
 
 def _parse_raw(index: int, raw: msgspec.Raw, sent_at: datetime | None) -> Item | Rejection:
     try:
+        if b'"traits"' in bytes(raw) and _is_identify(raw):
+            return _make_identify(index, _identify_decoder.decode(raw), sent_at)
         return _make_item(index, _event_decoder.decode(raw), sent_at)
     except msgspec.ValidationError as error:
         return _describe_error(index, error)
@@ -226,6 +220,25 @@ def _make_item(index: int, event: _Event, batch_sent_at: datetime | None) -> Ite
     )
 
 
+def _is_identify(raw: msgspec.Raw) -> bool:
+    whole = _object_decoder.decode(raw)
+    return "traits" in whole and "event" not in whole
+
+
+def _make_identify(index: int, told: _Identify, batch_sent_at: datetime | None) -> Item:
+    return Item(
+        index=index,
+        name=IDENTIFY,
+        user_id=_text(told.user_id),
+        anonymous_id=_text(told.anonymous_id),
+        message_id=_text(told.message_id),
+        timestamp=told.timestamp,
+        sent_at=told.sent_at or batch_sent_at,
+        properties={"traits": told.traits or {}},
+        context=drop_own_names(told.context or {}),
+    )
+
+
 def _text(value: str | int | None) -> str | None:
     return str(value) if type(value) is int else value  # type: ignore[return-value]
 
@@ -257,6 +270,17 @@ _PARSERS: dict[str, Callable[[bytes], Parsed]] = {
     "/v1/identify": parse_identify,
     "/v1/alias": parse_alias,
 }
+
+
+def find_key(request: WireRequest) -> str | None:
+    """Return the write key of `?key=`: a page that sends no header need not ask first whether it may.
+
+    A secret key is not looked for: an address is written into the logs on its way.
+    """
+    if not request.query:
+        return None
+    keys = parse_qs(request.query).get("key", ())
+    return next((key for key in keys if key.startswith("wk_")), None)
 
 
 def read_request(request: WireRequest) -> Told:
@@ -295,6 +319,7 @@ NATIVE = Dialect(
     methods=dict.fromkeys(_PARSERS, ("POST",)),
     read=read_request,
     answer=answer,
+    find_key=find_key,
     parse_item=lambda body: parse_any(body)[0],
     cut=cut_item,
     needs_look=_needs_look,

@@ -1,1 +1,0 @@
-"""Foreign systems' webhooks: whose they are, and what event each becomes. Pure."""
