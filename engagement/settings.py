@@ -11,6 +11,7 @@ from engagement import env
 from engagement.csp import CONTENT_SECURITY_POLICY  # noqa: F401
 from engagement.local.state import find_state_dir, keep_secret, load_services
 from engagement.logs import configure_logs
+from engagement.tracker import TRACKER_DIR, add_tracker_headers
 from engagement.unfold import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -126,6 +127,8 @@ STATIC_URL = "static/"
 STATIC_ROOT = Path(env.read_text("STATIC_ROOT", str(STATE_DIR / "static")))
 WHITENOISE_USE_FINDERS = LOCAL or DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_ROOT = TRACKER_DIR
+WHITENOISE_ADD_HEADERS_FUNCTION = add_tracker_headers
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

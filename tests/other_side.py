@@ -15,6 +15,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
     @property
     def json(self) -> Any:
@@ -87,7 +88,8 @@ class OtherSide:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                said = other_side._hear(Heard(path=self.path, headers=headers, body=body))
+                heard = Heard(path=self.path, headers=headers, body=body, method=self.command)
+                said = other_side._hear(heard)
                 if said.status == 0:
                     self.close_connection = True
                     return
@@ -97,6 +99,8 @@ class OtherSide:
                 self.send_header("Content-Length", str(len(said.body)))
                 self.end_headers()
                 self.wfile.write(said.body)
+
+            do_GET = do_OPTIONS = do_POST
 
             def log_message(self, *args: Any) -> None:
                 """Nobody reads it."""

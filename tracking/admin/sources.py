@@ -19,6 +19,7 @@ from engagement.lib.pages import PageAdmin
 from engagement.lib.say import moment_column
 from tracking.models import AllowedOrigin, EventCount, Source
 from tracking.registry import forget_registry
+from tracking.snippet import write_snippet
 from tracking.sources import create_source, replace_secret_key
 
 _COUNTED = timedelta(hours=24)
@@ -162,6 +163,8 @@ def describe_source(source: Source) -> dict[str, Any]:
     return {
         "source": source,
         "track_url": f"{settings.PUBLIC_URL}/track-event",
+        "snippet": write_snippet(settings.PUBLIC_URL, source.write_key),
+        "origins": [one.origin for one in source.origins.all()],
         "received": counted["received"] or 0,
         "without_identity": counted["without"] or 0,
     }
