@@ -1,18 +1,25 @@
 """What all tests share: the processes of this one are closed before its database goes."""
 
+import os
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
 from django.core.cache import cache
+from playwright.sync_api import Browser, sync_playwright
 from pytest_django import DjangoDbBlocker
 
+from engagement.local.browser import find_browser
 from tests.live import LivePlatform, start_platform
 from tracking import discovery, gates, quarantine
+from tracking.hooks.diary import close_diary
+from tracking.hooks.known import forget_hooks
 from tracking.log.appenders import close_appender
 from tracking.registry import forget_registry
 from triggers.models import Rule, Template
 from triggers.worker import close_worker
+
+_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 # The machine may be busy: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile("project", deadline=None)
@@ -33,11 +40,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 def log(transactional_db: None) -> Iterator[None]:
     """An empty log on a real database, with real commits; connections of our own are closed afterwards."""
     forget_registry()
+    forget_hooks()
     discovery.forget_types()
     quarantine.forget_counts()
     gates.forget_gates()
     cache.clear()
     yield
+    close_diary()
     close_appender()
     close_worker()
     forget_registry()
@@ -49,3 +58,16 @@ def live_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivePlat
     platform = start_platform()
     yield platform
     platform.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium. Without one the tests are skipped, but never in CI."""
+    path = find_browser()
+    if path is None:
+        assert not os.environ.get("CI"), "Chromium is not installed"
+        pytest.skip("Chromium is not installed: `make test` says how")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+        yield running
+        running.close()

@@ -5,6 +5,7 @@ force where its type's policy says so, goes to quarantine.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -83,6 +84,16 @@ def _take(request: WireRequest, dialect: Dialect, told: Told, caller: Caller, in
     return msgspec.structs.replace(answer, cookie=cookie) if cookie is not None else answer
 
 
+def offer_items(items: Parsed, caller: Caller, intake: Intake, *, happened_at: datetime | None = None) -> list[Receipt]:
+    """Check, stamp and append a caller's items; return a receipt for each, in order.
+
+    What is refused, or would be held, is not kept: that is up to who calls. `happened_at` is the moment of items
+    without a time. Raises AppendFailed when it is not known whether they are stored.
+    """
+    rows, rejections = _check_all(items, caller, intake, looks=True, happened_at=happened_at)
+    return sorted(_append(rows, rejections, intake.appender), key=lambda receipt: receipt.index)
+
+
 def take_items(
     items: Parsed, caller: Caller, intake: Intake, *, dialect: str, cut: Callable[[int], bytes], looks: bool = True
 ) -> list[Receipt]:
@@ -138,9 +149,19 @@ def resend(body: bytes, dialect: str, source: KnownSource, intake: Intake) -> Re
 
 
 def _check_all(
-    items: Sequence[Item | Rejection], caller: Caller, intake: Intake, looks: bool
+    items: Sequence[Item | Rejection],
+    caller: Caller,
+    intake: Intake,
+    looks: bool,
+    happened_at: datetime | None = None,
 ) -> tuple[list[tuple[int, Row]], list[Rejection]]:
-    stamp = Stamp(source_id=caller.source.id, now=intake.now, retention=intake.retention, is_public=caller.is_public)
+    stamp = Stamp(
+        source_id=caller.source.id,
+        now=intake.now,
+        retention=intake.retention,
+        is_public=caller.is_public,
+        happened_at=happened_at,
+    )
     rows: list[tuple[int, Row]] = []
     rejections: list[Rejection] = []
     for item in items:

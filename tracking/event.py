@@ -98,13 +98,17 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Stamp(msgspec.Struct, frozen=True, kw_only=True):
-    """What the door knows about a request: its source, its moment and how far back the log reaches."""
+    """What the door knows about a request: its source, its moment and how far back the log reaches.
+
+    `happened_at` is the moment of an item without a time of its own; None: the database's clock at the append.
+    """
 
     source_id: int
     now: datetime
     retention: timedelta
     is_public: bool
     origin: int = LIVE
+    happened_at: datetime | None = None
 
 
 def compute_user_profile_id(user_id: str) -> UUID:
@@ -160,7 +164,7 @@ def stamp_item(item: Item, stamp: Stamp) -> NewEvent | Rejection:
     of receipt and a `dedup_key` tells a retry; from half that bound on both are used, because a retry may fall on
     the other side of it. An item without a message id is a new event each time.
     """
-    occurred_at = correct_skew(item.timestamp, item.sent_at, stamp.now) if item.timestamp else None
+    occurred_at = correct_skew(item.timestamp, item.sent_at, stamp.now) if item.timestamp else stamp.happened_at
     if occurred_at and not stamp.now - stamp.retention <= occurred_at <= stamp.now + DAY:
         return Rejection(
             index=item.index,

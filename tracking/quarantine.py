@@ -33,13 +33,18 @@ _held: dict[int, tuple[float, int]] = {}
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """A rejection, the payload that caused it, the dialect that reads it, and who sent it."""
+    """A rejection, the payload that caused it, the dialect that reads it, and who sent it.
+
+    What came by a hook names it, with the headers that its mapping may name.
+    """
 
     rejection: Rejection
     payload: bytes
     dialect: str
     event_name: str
     is_public: bool
+    hook_id: int | None = None
+    headers: dict[str, str] | None = None
 
 
 class HoldFailed(Exception):
@@ -115,4 +120,6 @@ def _describe(source_id: int, item: Refused, now: datetime) -> Quarantined:
         is_held=is_held,
         is_public=item.is_public,
         event_id=rejection.held_as,
+        hook_id=item.hook_id,
+        headers=item.headers,
     )

@@ -1,31 +1,15 @@
 """A real browser for the tests of the pages. A page that breaks its own policy or raises fails its test."""
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from engagement.local.browser import find_browser
 from tests.live import LivePlatform
 
 Scheme = Literal["light", "dark"]
 OpenPage = Callable[..., Page]
-_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium. Without one the tests are skipped, but never in CI."""
-    path = find_browser()
-    if path is None:
-        assert not os.environ.get("CI"), "Chromium is not installed"
-        pytest.skip("Chromium is not installed: `make test` says how")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -143,8 +143,8 @@ def serve(request: HttpRequest) -> HttpResponse:
         wire = _read(request)
     except RequestDataTooBig:
         error = WireError(413, "body_too_large", "The request's body is too large.")
-        return _write(error.answer({}))
-    return _write(answer_request(wire, open_intake()))
+        return write_answer(error.answer({}))
+    return write_answer(answer_request(wire, open_intake()))
 
 
 def _read(request: HttpRequest) -> WireRequest:
@@ -161,7 +161,8 @@ def _read(request: HttpRequest) -> WireRequest:
     )
 
 
-def _write(answer: WireResponse) -> HttpResponse:
+def write_answer(answer: WireResponse) -> HttpResponse:
+    """Return an answer of the door as Django sends it."""
     body = b"" if answer.body is None else answer.body
     encoded = body if isinstance(body, bytes) else msgspec.json.encode(body)
     response = HttpResponse(encoded, status=answer.status, content_type=answer.content_type, headers=answer.headers)

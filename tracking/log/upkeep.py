@@ -12,6 +12,7 @@ _MARGIN = timedelta(days=2)
 _DEDUP_KEPT = timedelta(days=7)
 _COUNTS_KEPT = timedelta(days=35)
 _TICKS_KEPT = timedelta(days=2)
+_HOOK_PAYLOADS_KEPT = timedelta(days=7)
 
 
 def make_partitions() -> None:
@@ -30,4 +31,6 @@ def keep_log() -> None:
     with connection.cursor() as cursor:
         cursor.execute("delete from event_dedup where created_at < %s", [now - _DEDUP_KEPT])
         cursor.execute("delete from event_count where minute < %s", [now - _COUNTS_KEPT])
+        cursor.execute("delete from hook_count where hour < %s", [now - _COUNTS_KEPT])
+        cursor.execute("delete from hook_payload where received_at < %s", [now - _HOOK_PAYLOADS_KEPT])
         cursor.execute("delete from log_tick where at < %s", [now - _TICKS_KEPT])

@@ -3,6 +3,7 @@
 from tracking.models.cursor import LaneCursor, SetAside, Tick
 from tracking.models.event import Event, EventDedup, EventOrigin
 from tracking.models.event_type import EventCount, EventType, MisfitPolicy, SchemaVersion
+from tracking.models.hook import Hook, HookCount, HookPayload
 from tracking.models.profile import Profile, ProfileChange
 from tracking.models.quarantine import Quarantined, RefusalCount
 from tracking.models.source import AllowedOrigin, Source
@@ -14,6 +15,9 @@ __all__ = [
     "EventDedup",
     "EventOrigin",
     "EventType",
+    "Hook",
+    "HookCount",
+    "HookPayload",
     "LaneCursor",
     "MisfitPolicy",
     "Profile",

@@ -9,6 +9,8 @@ class Quarantined(models.Model):
     What was refused is kept as far as there is room, cut at 32 KB. What is *held* (its type's policy says so) is kept
     whole: the client was told that we have it. `event_id` is the id that the event gets in the log, so that a retry is
     held once, and sent again lands once. `dialect` names who reads the payload.
+
+    What came by a hook is held too, with the headers that its mapping may name; `event_id` is then of the payload.
     """
 
     source = models.ForeignKey("tracking.Source", on_delete=models.CASCADE, related_name="quarantined")
@@ -22,6 +24,10 @@ class Quarantined(models.Model):
     is_held = models.BooleanField(default=False, db_default=False)
     is_public = models.BooleanField(default=True, db_default=True)
     event_id = models.UUIDField(null=True)
+    hook = models.ForeignKey(
+        "tracking.Hook", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="held"
+    )
+    headers = models.JSONField(null=True, editable=False)
     resent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -1,0 +1,176 @@
+"""Real libraries report to the running platform, through a server that falters."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.clients.faltering import FalteringServer, Fault
+from tests.clients.packages import install_packages
+from tests.live import LivePlatform, wait_for
+
+Falter = Callable[..., FalteringServer]
+LoadLibrary = Callable[..., Page]
+
+
+class Pages:
+    """A web server of somebody's shop: its pages are on another origin than the platform. `html` by path."""
+
+    def __init__(self, modules: Path) -> None:
+        self.html: dict[str, str] = {}
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_PageHandler, self.html, str(modules)))
+        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def origin(self) -> str:
+        """The origin of its pages: not the address but the name, so that it is another site too."""
+        return f"http://localhost:{self._server.server_port}"
+
+    def close(self) -> None:
+        """Stop."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _PageHandler(SimpleHTTPRequestHandler):
+    def __init__(self, html: dict[str, str], directory: str, *args: Any, **kwargs: Any) -> None:
+        self._html = html
+        super().__init__(*args, directory=directory, **kwargs)
+
+    def do_GET(self) -> None:
+        page = self._html.get(self.path.partition("?")[0])
+        if page is None:
+            return super().do_GET()
+        content = page.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+        return None
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Team:
+    """A source of its own on the running platform, with its keys, and a look into the log."""
+
+    platform: LivePlatform
+    name: str
+    write_key: str
+    secret_key: str
+
+    def read_events(self) -> list[dict[str, Any]]:
+        """Return the source's events in the order of the log."""
+        statement = """
+            select name, message_id, user_id, anonymous_id, properties, context, occurred_at from event
+             where source_id = (select id from tracking_source where name = %s) and origin < 3 order by seq
+        """
+        columns = ("name", "message_id", "user_id", "anonymous_id", "properties", "context", "occurred_at")
+        with self.platform.connect() as connection:
+            rows = connection.execute(statement, (self.name,)).fetchall()
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def count(self, *path: str) -> Counter[Any]:
+        """Count the events by name or, with a path such as ("properties", "n"), by what stands there."""
+        return Counter(_find(event, path or ("name",)) for event in self.read_events())
+
+    def wait_for_events(self, number: int, patience: float = 40.0) -> list[dict[str, Any]]:
+        """Wait until the source has so many events; return them."""
+        wait_for(lambda: len(self.read_events()) >= number, patience)
+        return self.read_events()
+
+
+def _find(value: Any, path: tuple[str, ...]) -> Any:
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+@pytest.fixture(scope="session")
+def shop() -> Iterator[Pages]:
+    """The web server of a shop."""
+    pages = Pages(install_packages())
+    yield pages
+    pages.close()
+
+
+@pytest.fixture
+def team(live_platform: LivePlatform, shop: Pages) -> Team:
+    """A team that has just made its source."""
+    name = f"Team {uuid4().hex[:8]}"
+    shared = [] if _has_origin(live_platform, shop.origin) else ["--origin", shop.origin]
+    keys = json.loads(live_platform.manage("source", "add", name, *shared))
+    if not shared:
+        _move_origin(live_platform, shop.origin, name)
+    wait_for(lambda: _is_known(live_platform, keys["write_key"], shop.origin))
+    return Team(platform=live_platform, name=name, write_key=keys["write_key"], secret_key=keys["secret_key"])
+
+
+def _is_known(platform: LivePlatform, key: str, origin: str) -> bool:
+    """Whether the platform's processes have read of the key and the origin: they look once a second."""
+    asked = [platform.post("/v1/events", {"events": []}, X_Write_Key=key, Origin=origin) for _ in range(4)]
+    return all(answer.get("code") == "no_events" for _, answer in asked)
+
+
+def _has_origin(platform: LivePlatform, origin: str) -> bool:
+    with platform.connect() as connection:
+        found = connection.execute("select 1 from tracking_allowedorigin where origin = %s", (origin,)).fetchone()
+    return found is not None
+
+
+def _move_origin(platform: LivePlatform, origin: str, name: str) -> None:
+    """An origin belongs to one source: the shop's goes to the team of this test."""
+    statement = """
+        update tracking_allowedorigin set source_id = (select id from tracking_source where name = %s)
+         where origin = %s
+    """
+    with platform.connect() as connection:
+        connection.execute(statement, (name, origin))
+
+
+@pytest.fixture
+def falter(live_platform: LivePlatform) -> Iterator[Falter]:
+    """Put a faltering server between a client and the platform."""
+    running: list[FalteringServer] = []
+
+    def start(*faults: Fault, quiet: tuple[str, ...] = ()) -> FalteringServer:
+        running.append(FalteringServer(f"127.0.0.1:{live_platform.port}", faults, quiet))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.__exit__(None, None, None)
+
+
+@pytest.fixture
+def load_library(browser: Browser, shop: Pages) -> Iterator[LoadLibrary]:
+    """Open a page of the shop that loads a library (a path below node_modules) and then runs a script."""
+    contexts = []
+
+    def load(library: str, script: str = "") -> Page:
+        path = f"/{uuid4().hex}.html"
+        shop.html[path] = (
+            f"<!doctype html><meta charset=utf-8><title>Shop</title><script src='/{library}'></script>"
+            f"<script>{script}</script>"
+        )
+        context = browser.new_context()
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(shop.origin + path)
+        return page
+
+    yield load
+    for context in contexts:
+        context.close()

@@ -1,0 +1,125 @@
+"""What was verified and made no event: held whole until its mapping is mended, then mapped again.
+
+Its sender was told that we have it, so it is stored before the answer, or the answer says to come again.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from engagement.lib.ids import compute_id
+from tracking.caller import Caller
+from tracking.door import offer_items
+from tracking.event import Receipt, Rejection
+from tracking.hooks.known import KnownHook, describe_hook
+from tracking.intake import Intake
+from tracking.models import Quarantined
+from tracking.quarantine import NO_ROOM, HoldFailed, Refused, hold_items
+from tracking.registry import KnownSource
+from tracking.wire.hooks.map_payload import Arrived, Mapped, Result, fingerprint_body, map_payload
+from tracking.wire.hooks.payload import count_values, read_payload
+from tracking.wire.request import WireError
+
+DIALECT = "hook"
+
+
+def hold(
+    hook: KnownHook, body: bytes, headers: dict[str, str], problem: Rejection, mapped: Mapped, now: datetime
+) -> None:
+    """Keep a payload for somebody to mend its mapping, once for all its retries. Raises HoldFailed."""
+    message_id = mapped.item.message_id if mapped.item is not None else None
+    key = compute_id("hook payload", hook.space, message_id or fingerprint_body(body))
+    refused = Refused(
+        rejection=msgspec.structs.replace(problem, held_as=key),
+        payload=body,
+        dialect=DIALECT,
+        event_name="",
+        is_public=False,
+        hook_id=hook.id,
+        headers=headers,
+    )
+    if not hold_items(hook.source_id, [refused], now):
+        raise HoldFailed(NO_ROOM)
+
+
+def map_body(hook: KnownHook, body: bytes, headers: Mapping[str, str]) -> Mapped:
+    """Return what a body becomes by a hook's mapping. Raises WireError where it is no payload."""
+    arrived = Arrived(
+        payload=read_payload(body),
+        headers=headers,
+        values=count_values(body),
+        fingerprint=fingerprint_body(body),
+    )
+    return map_payload(hook.compiled, arrived, hook=hook.space, name=hook.name)
+
+
+def find_problem(mapped: Mapped) -> Rejection | None:
+    """Return why a payload is no event, in the form in which the door says so."""
+    if mapped.result is not Result.UNCLEAR:
+        return None
+    problem = mapped.problems[0]
+    return Rejection(index=0, code=problem.code, field=problem.field, message=problem.message)
+
+
+def append_mapped(mapped: Mapped, source: KnownSource, intake: Intake, happened_at: datetime | None = None) -> Receipt:
+    """Append the event of a payload, behind what is known of the person; return the event's receipt.
+
+    Raises AppendFailed when it is not known whether it is stored.
+    """
+    items = [item for item in (mapped.identify, mapped.item) if item is not None]
+    numbered = [msgspec.structs.replace(item, index=index) for index, item in enumerate(items)]
+    caller = Caller(source=source, is_public=False, origin=None)
+    return offer_items(list(numbered), caller, intake, happened_at=happened_at)[-1]
+
+
+def send_again(row: Quarantined, body: bytes, intake: Intake) -> Rejection | None:
+    """Map a held payload by today's mapping and append the event; return why it is still none, None when done.
+
+    A payload that the mapping ignores today is done too. A payload without a time of its own happened when it came.
+    Raises AppendFailed.
+    """
+    source = intake.registry.by_id.get(row.source_id)
+    if row.hook is None or source is None:
+        message = "Its webhook is gone, or its source is disabled."
+        return Rejection(index=0, code="unknown_hook", message=message)
+    hook = describe_hook(row.hook)
+    try:
+        mapped = map_body(hook, body, row.headers or {})
+    except WireError as error:
+        return Rejection(index=0, code=error.code, message=error.message)
+    problem = find_problem(mapped)
+    if problem is not None or mapped.result is Result.IGNORED:
+        return problem
+    then = msgspec.structs.replace(intake, now=row.received_at)
+    receipt = append_mapped(mapped, source, then, happened_at=row.received_at)
+    return find_rejection(receipt)
+
+
+def find_rejection(receipt: Receipt) -> Rejection | None:
+    """Return why a receipt's event is not in the log; None for an accepted one."""
+    if receipt.outcome == "accepted":
+        return None
+    return Rejection(index=0, code=receipt.code or "rejected", field=receipt.field, message=receipt.message or "")
+
+
+class Again(msgspec.Struct, frozen=True, kw_only=True):
+    """How trying many again went."""
+
+    done: int
+    left: int
+    first_problem: str = ""
+
+
+def send_all_again(rows: Iterable[Quarantined], intake: Intake) -> Again:
+    """Map held payloads by today's mapping, oldest first; those that are still no event stay. Raises AppendFailed."""
+    done, left, first = 0, 0, ""
+    for row in rows:
+        problem = send_again(row, bytes(row.payload), intake)
+        if problem is None:
+            Quarantined.objects.filter(pk=row.pk).update(resent_at=intake.now)
+            done += 1
+        else:
+            left += 1
+            first = first or problem.message
+    return Again(done=done, left=left, first_problem=first)

@@ -1,0 +1,1 @@
+"""Foreign systems' webhooks: whose they are, and what event each becomes. Pure."""
