@@ -5,6 +5,7 @@ it came.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -139,15 +140,16 @@ class DialectView(IngestView):
 
 def serve(request: HttpRequest) -> HttpResponse:
     """Carry one request through the door."""
+    intake = open_intake()
     try:
-        wire = _read(request)
+        wire = _read(request, intake.now)
     except RequestDataTooBig:
         error = WireError(413, "body_too_large", "The request's body is too large.")
         return write_answer(error.answer({}))
-    return write_answer(answer_request(wire, open_intake()))
+    return write_answer(answer_request(wire, intake))
 
 
-def _read(request: HttpRequest) -> WireRequest:
+def _read(request: HttpRequest, now: datetime) -> WireRequest:
     meta = request.META
     return WireRequest(
         method=request.method or "GET",
@@ -158,6 +160,7 @@ def _read(request: HttpRequest) -> WireRequest:
         address=meta.get("REMOTE_ADDR", ""),
         cookies=request.COOKIES,
         is_secure=request.is_secure(),
+        received_at=now,
     )
 
 

@@ -1,11 +1,13 @@
 """All dialects, and which of them a request speaks. Where a path is shared, the request itself tells. Pure."""
 
 from tracking.wire.dialect import Dialect
+from tracking.wire.ga4.measurement_protocol import GA4
+from tracking.wire.ga4.web_hits import GA4_WEB
 from tracking.wire.native import NATIVE
 from tracking.wire.request import WireRequest
 from tracking.wire.segment import SEGMENT
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (SEGMENT, NATIVE)}
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (SEGMENT, GA4, GA4_WEB, NATIVE)}
 """By name. Of those that share a path the more particular one comes first; the last one takes what is left."""
 
 _BY_PATH: dict[str, list[Dialect]] = {}

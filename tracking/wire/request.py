@@ -1,6 +1,7 @@
 """A request and an answer without a framework, so that every shell shares each line that decides."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,7 +10,8 @@ import msgspec
 class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What arrived. Header names are lower-case; `path` has no trailing slash; `body` is as it came.
 
-    `query` is the part of the address behind the question mark, as it came; `address` who is at the other end.
+    `query` is the part of the address behind the question mark, as it came; `address` who is at the other end;
+    `received_at` the moment, where somebody looked at a clock.
     """
 
     method: str
@@ -20,6 +22,7 @@ class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     cookies: Mapping[str, str] = {}
     is_secure: bool = False
+    received_at: datetime | None = None
 
 
 class Cookie(msgspec.Struct, frozen=True, kw_only=True):
