@@ -46,6 +46,13 @@ SCHEDULES = (
         description="Sends copies of events and activations to other systems.",
     ),
     Schedule(
+        name="Count events by hour",
+        task="tracking.tasks.count_hours",
+        every=60,
+        queue="default",
+        description="Sums how often each event came, for the list of event types.",
+    ),
+    Schedule(
         name="Keep the log",
         task="tracking.tasks.keep_log",
         every=3600,

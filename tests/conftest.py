@@ -11,7 +11,7 @@ from pytest_django import DjangoDbBlocker
 
 from engagement.local.browser import find_browser
 from tests.live import LivePlatform, start_platform
-from tracking import discovery, gates, quarantine
+from tracking import discovery, gates, quarantine, sampling
 from tracking.hooks.diary import close_diary
 from tracking.hooks.known import forget_hooks
 from tracking.log.appenders import close_appender
@@ -44,6 +44,7 @@ def log(transactional_db: None) -> Iterator[None]:
     discovery.forget_types()
     quarantine.forget_counts()
     gates.forget_gates()
+    sampling.forget_allowances()
     cache.clear()
     yield
     close_diary()

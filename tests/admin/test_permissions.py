@@ -11,8 +11,9 @@ from django_celery_beat.models import PeriodicTask
 from engagement.lib.ids import compute_lane
 from engagement.schedules import ensure_schedules
 from tests.admin.conftest import Login
-from tests.cast import make_rule, make_source, make_template
+from tests.cast import approve, make_rule, make_source, make_template
 from tracking.models import EventType, Profile, Quarantined, SetAside
+from tracking.schemas import add_draft
 from triggers.models import Delivery, Rule, RuleState, SendingSwitch, Template
 
 pytestmark = pytest.mark.django_db
@@ -115,9 +116,40 @@ def _read_key(client: Client) -> bool:
 
 def _mark_server_only(client: Client) -> bool:
     kind = EventType.objects.create(name="refund")
-    client.post(f"/admin/tracking/eventtype/{kind.pk}/change/", {"server_only": "on"})
+    client.post(f"/admin/tracking/eventtype/{kind.pk}/change/", {"server_only": "on", "policy": "accept"})
     kind.refresh_from_db()
     return kind.server_only
+
+
+def _set_policy(client: Client) -> bool:
+    kind = EventType.objects.create(name="refund")
+    client.post(f"/admin/tracking/eventtype/{kind.pk}/change/", {"policy": "reject"})
+    kind.refresh_from_db()
+    return kind.policy == "reject"
+
+
+def _save_schema(client: Client) -> bool:
+    kind = EventType.objects.create(name="refund")
+    client.post(f"/admin/tracking/eventtype/{kind.pk}/schema/", {"schema": "{}", "_save": ""})
+    return kind.versions.exists()
+
+
+def _approve_schema(client: Client) -> bool:
+    version = add_draft(EventType.objects.create(name="refund"), "{}")
+    client.post(f"/admin/tracking/eventtype/{version.event_type_id}/schema/1/")
+    return EventType.objects.filter(in_force=version).exists()
+
+
+def _withdraw_schema(client: Client) -> bool:
+    version = approve("refund", {})
+    client.post(f"/admin/tracking/eventtype/{version.event_type_id}/schema/withdraw/")
+    return not EventType.objects.filter(in_force=version).exists()
+
+
+def _read_type(client: Client) -> bool:
+    version = approve("refund", {"required": ["reason"]})
+    answer = client.get(f"/admin/tracking/eventtype/{version.event_type_id}/change/")
+    return "reason" in answer.content.decode()
 
 
 def _delete_quarantined(client: Client) -> bool:
@@ -181,6 +213,11 @@ DEEDS = [
     (_read_key, {DEVELOPER}),
     (_replace_secret, {DEVELOPER}),
     (_mark_server_only, {DEVELOPER}),
+    (_set_policy, {DEVELOPER}),
+    (_save_schema, {DEVELOPER}),
+    (_approve_schema, {DEVELOPER}),
+    (_withdraw_schema, {DEVELOPER}),
+    (_read_type, {DEVELOPER, MARKETER}),
     (_delete_quarantined, {DEVELOPER}),
     (_retime, {OPERATOR}),
     (_turn_switch, {OPERATOR}),

@@ -1,30 +1,72 @@
-"""Event types: discovered from traffic; a person says what each means."""
+"""Event types: discovered from traffic; a person says what each means and what its events must look like."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
+from django.utils.html import format_html
+from unfold.views import ChangeList
 
-from engagement.lib.pages import PageAdmin
 from engagement.lib.say import moment_column
-from tracking.models import EventType
+from engagement.lib.sparkline import draw_sparkline
+from tracking.admin.schema_pages import SchemaPages
+from tracking.admin.type_page import describe_type_page, name_source, sort_counts
+from tracking.discovery import MAX_NEW_TYPES
+from tracking.hours import count_others, load_usage
+from tracking.models import EventType, MisfitPolicy, SchemaVersion, Source
 from tracking.registry import forget_registry
+from tracking.schema.naming import find_hint
+
+_NAMED_SOURCES = 2
+_POLICIES = {
+    MisfitPolicy.ACCEPT: ("", "accepted"),
+    MisfitPolicy.QUARANTINE: ("warning", "quarantined"),
+    MisfitPolicy.REJECT: ("bad", "rejected"),
+}
+
+
+class EventTypeList(ChangeList):  # type: ignore[misc]
+    """The list, with how often each of its events came."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read what is known of a page's types in three queries."""
+        super().get_results(request)
+        sources = dict(Source.objects.values_list("pk", "name"))
+        usage = load_usage([row.name for row in self.result_list], datetime.now(UTC))
+        for row in self.result_list:
+            row.usage, row.source_names = usage.get(row.name), sources
 
 
 @admin.register(EventType)
-class EventTypeAdmin(PageAdmin):
+class EventTypeAdmin(SchemaPages):
     """The names that were seen, with the properties seen beside them: what the rule form offers."""
 
-    list_display = ("name", "is_activity", "server_only", "is_derived", moment_column("last_seen_at", "last seen"))
+    list_display = (
+        "title",
+        "traffic",
+        "sent_by",
+        moment_column("last_seen_at", "last seen"),
+        "schema_state",
+        "misfits",
+    )
+    list_filter = ("policy", "server_only")
     search_fields = ("name",)
     search_help_text = "Search by name"
-    fields = ("name", "is_activity", "server_only", "is_derived", "seen_properties")
-    readonly_fields = ("name", "is_derived", "seen_properties")
+    fields = ("policy", "is_activity", "server_only")
+    radio_fields = {"policy": admin.HORIZONTAL}
     actions = None
+    list_before_template = "admin/tracking/type_others.html"
+    change_form_template = "admin/tracking/type_form.html"
     empty_title = "No event has been seen yet"
     empty_hint = "Each name appears here by itself with its first event."
     empty_link = ("Go to the sources", "admin:tracking_source_changelist")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the pages of the schema."""
+        return [*self.make_schema_urls(), *super().get_urls()]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Types are discovered, not typed."""
@@ -34,16 +76,89 @@ class EventTypeAdmin(PageAdmin):
         """A type that came once may come again."""
         return False
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list with its counts."""
+        return EventTypeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[EventType]:
+        """Read with each type the version in force, and whether a newer draft waits."""
+        newer = SchemaVersion.objects.filter(event_type=OuterRef("pk"), approved_at__isnull=True)
+        rows: QuerySet[EventType] = super().get_queryset(request)
+        return rows.select_related("in_force").annotate(has_draft=Exists(newer))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list, and what it leaves out."""
+        sources = dict(Source.objects.values_list("pk", "name"))
+        others = [
+            (name_source(sources, source), number) for source, number in sort_counts(count_others(datetime.now(UTC)))
+        ]
+        context = {"others": others, "most_new": MAX_NEW_TYPES}
+        return super().changelist_view(request, (extra_context or {}) | context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the form with what is known of the type."""
+        event_type = self.get_object(request, object_id)
+        context = describe_type_page(event_type) if event_type is not None else {}
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | context)
+
     def save_model(self, request: HttpRequest, obj: EventType, form: Any, change: bool) -> None:
-        """Save, and let this process know at once."""
-        super().save_model(request, obj, form, change)
+        """Save what was changed and nothing that the traffic wrote meanwhile, and let this process know at once."""
+        obj.save(update_fields=list(self.fields))
         forget_registry()
 
-    @admin.display(description="properties seen")
-    def seen_properties(self, event_type: EventType) -> str:
-        """Return each property's path with its kinds and samples."""
-        rows = (
-            (path, ", ".join(seen.get("types", ())), ", ".join(str(sample) for sample in seen.get("samples", ())))
-            for path, seen in sorted(event_type.properties.items())
+    @admin.display(description="name", ordering="name")
+    def title(self, row: Any) -> str:
+        """Return the name, with what could be better about it."""
+        marks = "".join(("server only " if row.server_only else "", "the platform’s own" if row.is_derived else ""))
+        hint = find_hint(row.name)
+        better = hint.suggestion if hint is not None else None
+        return format_html(
+            "<code>{}</code>{}{}",
+            row.name,
+            format_html(' <span class="badge">{}</span>', marks.strip()) if marks else "",
+            format_html('<br><span class="quiet">as snake_case: {}</span>', better) if better else "",
         )
-        return format_html_join("", "<div><code>{}</code> ({}): {}</div>", rows) or "none"
+
+    @admin.display(description="last 24 hours and 7 days")
+    def traffic(self, row: Any) -> str:
+        """Return how often it came."""
+        if row.usage is None:
+            return format_html('<span class="quiet">{}</span>', "not in 7 days")
+        says = f"{row.usage.day:,} in the last 24 hours"
+        line = draw_sparkline(row.usage.hours, says)
+        return format_html(
+            '{} <span class="counts">{}<br><span class="quiet">{}</span></span>',
+            line,
+            f"{row.usage.day:,} in a day",
+            f"{row.usage.week:,} in a week",
+        )
+
+    @admin.display(description="sent by")
+    def sent_by(self, row: Any) -> str:
+        """Return the sources of the last week, the busiest first."""
+        counts = sort_counts(row.usage.by_source) if row.usage is not None else []
+        names = [name_source(row.source_names, source) for source, _ in counts]
+        more = f" and {len(names) - _NAMED_SOURCES} more" if len(names) > _NAMED_SOURCES else ""
+        return ", ".join(names[:_NAMED_SOURCES]) + more or "–"
+
+    @admin.display(description="schema")
+    def schema_state(self, row: Any) -> str:
+        """Return the version in force and what becomes of the others, or that none is."""
+        if row.in_force is None:
+            draft = format_html(' <span class="badge info">{}</span>', "a draft waits") if row.has_draft else ""
+            return format_html('<span class="quiet">{}</span>{}', "none", draft)
+        tone, words = _POLICIES[row.policy]
+        return format_html(
+            '<span class="badge good">version {}</span> <span class="badge {}">misfits {}</span>',
+            row.in_force.number,
+            tone,
+            words,
+        )
+
+    @admin.display(description="misfits accepted, 24 hours")
+    def misfits(self, row: Any) -> str:
+        """Return how many were taken although they did not fit."""
+        number = row.usage.misfits if row.usage is not None else 0
+        return format_html('<span class="badge warning">{}</span>', f"{number:,}") if number else "–"

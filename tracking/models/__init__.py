@@ -2,7 +2,15 @@
 
 from tracking.models.cursor import LaneCursor, SetAside, Tick
 from tracking.models.event import Event, EventDedup, EventOrigin
-from tracking.models.event_type import EventCount, EventType, MisfitPolicy, SchemaVersion
+from tracking.models.event_type import (
+    CountedUntil,
+    EventCount,
+    EventHour,
+    EventSample,
+    EventType,
+    MisfitPolicy,
+    SchemaVersion,
+)
 from tracking.models.hook import Hook, HookCount, HookPayload
 from tracking.models.profile import Profile, ProfileChange
 from tracking.models.quarantine import Quarantined, RefusalCount
@@ -10,10 +18,13 @@ from tracking.models.source import AllowedOrigin, Source
 
 __all__ = [
     "AllowedOrigin",
+    "CountedUntil",
     "Event",
     "EventCount",
     "EventDedup",
+    "EventHour",
     "EventOrigin",
+    "EventSample",
     "EventType",
     "Hook",
     "HookCount",

@@ -15,7 +15,8 @@ class MisfitPolicy(models.TextChoices):
 class EventType(models.Model):
     """A name that was seen in the log, with the property paths seen beside it.
 
-    `properties` maps a dotted path to {"types": [...], "samples": [...]}; it is what the rule form offers.
+    `properties` maps a dotted path to {"types": [...]}; it is what the rule form offers where no schema is in force.
+    Values are nowhere kept: examples are read from the log by `EventSample`, so that they go with their event.
     """
 
     name = models.CharField(max_length=200, unique=True)
@@ -42,6 +43,7 @@ class EventType(models.Model):
     in_force = models.ForeignKey(
         "tracking.SchemaVersion", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
+    found_by = models.IntegerField(null=True, editable=False, help_text="The source that sent it first.")
     first_seen_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField(null=True, blank=True)
 
@@ -98,3 +100,53 @@ class EventCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.minute} {self.name}"
+
+
+class EventSample(models.Model):
+    """An event of the log that shows what its type looks like: the newest few of each name and source."""
+
+    name = models.TextField()
+    source_id = models.IntegerField()
+    event_id = models.UUIDField()
+
+    class Meta:
+        db_table = "event_sample"
+        default_permissions = ()
+        indexes = [models.Index(fields=["name", "-id"], name="event_sample_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.event_id}"
+
+
+class EventHour(models.Model):
+    """How many events of a name a source sent in an hour, summed from the counts by minute.
+
+    The name '' stands for all names that are not event types: more names than a source may bring.
+    """
+
+    pk = models.CompositePrimaryKey("name", "hour", "source_id")
+    name = models.TextField()
+    hour = models.DateTimeField(db_index=True)
+    source_id = models.IntegerField()
+    received = models.BigIntegerField()
+    misfits = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "event_hour"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.hour} {self.name}"
+
+
+class CountedUntil(models.Model):
+    """The moment before which the counts by minute were final when they were last summed. One row."""
+
+    until = models.DateTimeField()
+
+    class Meta:
+        db_table = "event_hour_until"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.until)

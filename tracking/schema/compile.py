@@ -42,7 +42,7 @@ def parse_schema(text: str) -> dict[str, Any]:
     if len(text) > MAX_TEXT:
         raise SchemaInvalid("$", f"A schema holds at most {MAX_TEXT:,} characters; this one holds {len(text):,}.")
     try:
-        schema = json.loads(text)
+        schema = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise SchemaInvalid("$", f"This is not JSON: {error.msg} in line {error.lineno}.") from None
     except RecursionError:
@@ -51,6 +51,10 @@ def parse_schema(text: str) -> dict[str, Any]:
         raise SchemaInvalid("$", 'A schema is a JSON object, such as {"type": "object"}.')
     check_schema(schema)
     return schema
+
+
+def _refuse_constant(name: str) -> None:
+    raise SchemaInvalid("$", f"{name} is no number in JSON.")
 
 
 def check_schema(schema: dict[str, Any]) -> None:

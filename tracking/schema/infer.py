@@ -49,7 +49,8 @@ class _Text(String):  # type: ignore[misc]  # the library has no types
         return schema | ({"enum": sorted(self.counts)} if self._is_choice() else {})
 
     def _is_choice(self) -> bool:
-        if self.number < ENOUGH or len(self.counts) > MAX_CHOICES:
+        # One value alone is more likely what has been sold so far than all that there is.
+        if self.number < ENOUGH or not 2 <= len(self.counts) <= MAX_CHOICES:
             return False
         return all(number >= _SEEN_OFTEN and len(value) <= _LONGEST_CHOICE for value, number in self.counts.items())
 

@@ -26,6 +26,7 @@ from tracking.log.read import (
 )
 from tracking.log.write import Connection
 from tracking.registry import get_registry
+from tracking.sampling import sample_events
 from tracking.set_aside import set_aside
 from triggers.evaluate.batch import Batch
 from triggers.evaluate.effects import BatchReport
@@ -113,6 +114,7 @@ class Evaluator:
         if events:
             report.add(done)
             discover_types(self.connection, events)
+            sample_events(self.connection, events)
         return events
 
     def _set_aside_next(self, lane: int, bound: int, error: Exception, report: PassReport) -> None:

@@ -40,6 +40,7 @@ def test_few_values_that_return_are_choices_and_many_are_not() -> None:
     assert infer_property(["EUR", "USD"] * 9) == {"type": "string"}
     assert infer_property([f"sku-{number}" for number in range(40)]) == {"type": "string"}
     assert infer_property(["EUR"] * 20 + ["once"]) == {"type": "string"}
+    assert infer_property(["EUR"] * 20) == {"type": "string"}
 
 
 def test_texts_that_all_look_alike_have_a_format() -> None:
