@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from engagement.health import healthz, readyz
 from triggers.api.read import ActivationsView, DeliveriesView
 
+handler404 = "engagement.not_found.answer_not_found"
 urlpatterns = [
     path("", include("tracking.api.urls")),
     path("v1/activations", ActivationsView.as_view()),

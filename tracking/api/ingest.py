@@ -15,7 +15,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.views import APIView
 
 from tracking.api.read import LIST_EVENTS, ReadView, list_events
-from tracking.api.schemas import CART, TAKEN, AliasIn, BatchIn, EventIn, IdentifyIn, SnippetIn
+from tracking.api.schemas import EXAMPLES, TAKEN, AliasIn, BatchIn, EventIn, IdentifyIn, SnippetIn
 from tracking.door import answer_request
 from tracking.intake import open_intake
 from tracking.wire.request import WireError, WireRequest, WireResponse
@@ -70,7 +70,7 @@ def _describe(operation: str, body: Any, summary: str) -> Callable[[Handler], Ha
         auth=[{"key": []}],  # type: ignore[list-item]
         summary=summary,
         tags=["Report"],
-        examples=[CART] if operation == "track_event" else None,
+        examples=EXAMPLES[operation],
     )
     return describe
 

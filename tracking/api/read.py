@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from tracking.api.auth import HasSource, SecretKey
 from tracking.api.errors import answer_error
 from tracking.api.paging import make_page, read_cursor, read_limit
-from tracking.api.schemas import PAGING, REFUSED, ErrorOut, EventPage, ProfileOut
+from tracking.api.schemas import PAGING, REFUSED, USER, ErrorOut, EventPage, ProfileOut
 from tracking.event import SYSTEM, compute_user_profile_id
 from tracking.models import Event, Profile
 from tracking.profiles import OPEN
@@ -32,7 +32,13 @@ class ReadView(APIView):
 class ProfileView(ReadView):
     """A person by the id that the app knows."""
 
-    @extend_schema(operation_id="read_profile", responses={200: ProfileOut, 404: ErrorOut, **REFUSED}, tags=["Read"])
+    @extend_schema(
+        operation_id="read_profile",
+        parameters=[USER],
+        responses={200: ProfileOut, 404: ErrorOut, **REFUSED},
+        summary="What is known of a person",
+        tags=["Read"],
+    )
     def get(self, request: Request, user_id: str) -> Response:
         """Return what is known of a person."""
         profile = find_profile(user_id)
@@ -45,7 +51,8 @@ class ProfileEventsView(ReadView):
 
     @extend_schema(
         operation_id="list_profile_events",
-        parameters=PAGING,
+        summary="What a person did",
+        parameters=[USER, *PAGING],
         responses={200: EventPage, 404: ErrorOut, **REFUSED},
         tags=["Read"],
     )
@@ -74,6 +81,7 @@ def list_events(request: Request, source_id: int) -> Response:
 
 LIST_EVENTS = extend_schema(
     operation_id="list_events",
+    summary="What the source reported",
     parameters=[
         OpenApiParameter("name", str, description="Only events of this name."),
         OpenApiParameter("user_id", str, description="Only events of this user."),

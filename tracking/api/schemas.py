@@ -111,6 +111,45 @@ PAGING = [
     OpenApiParameter("limit", int, description="Rows a page, 1 to 1,000; 100 by default."),
     OpenApiParameter("cursor", str, description="From `next`."),
 ]
-CART = OpenApiExample("A cart", {"event": "add_to_cart", "product_id": "12345", "user_id": "ada"}, request_only=True)
-TAKEN = {202: ReceiptsOut, 400: ErrorOut, 401: ErrorOut, 403: ErrorOut, 413: ErrorOut, 503: ErrorOut}
+USER = OpenApiParameter("user_id", str, OpenApiParameter.PATH, examples=[OpenApiExample("Ada", "ada")])
+EXAMPLES = {
+    "track_event": [
+        OpenApiExample(
+            "One event, the shortest way", {"event": "add_to_cart", "product_id": "12345", "user_id": "ada"}
+        ),
+    ],
+    "append_events": [
+        OpenApiExample(
+            "One event",
+            {"event": "add_to_cart", "user_id": "ada", "message_id": "m-1", "properties": {"product_id": "12345"}},
+        ),
+        OpenApiExample(
+            "Several events at once",
+            {
+                "events": [
+                    {"event": "video_played", "anonymous_id": "a-1", "message_id": "m-2"},
+                    {"event": "order_completed", "user_id": "ada", "message_id": "m-3", "properties": {"total": 49.9}},
+                ]
+            },
+        ),
+    ],
+    "identify": [
+        OpenApiExample(
+            "Who somebody is",
+            {"user_id": "ada", "anonymous_id": "a-1", "traits": {"email": "ada@example.com", "plan": "pro"}},
+        ),
+    ],
+    "alias": [OpenApiExample("Two ids of one person", {"previous_id": "a-1", "user_id": "ada"})],
+}
+NOT_TAKEN: Any = PolymorphicProxySerializer("NotTaken", [ReceiptsOut, ErrorOut], None)
+"""Each item has its reason; or the request as a whole could not be read."""
+TAKEN = {
+    202: ReceiptsOut,
+    400: NOT_TAKEN,
+    401: ErrorOut,
+    403: NOT_TAKEN,
+    413: ErrorOut,
+    429: ErrorOut,
+    503: ErrorOut,
+}
 REFUSED = {401: ErrorOut, 400: ErrorOut}

@@ -73,6 +73,7 @@ class ActivationsView(ReadView):
 
     @extend_schema(
         operation_id="list_activations",
+        summary="Which rules matched, and why",
         parameters=[*FILTERS, STATE, *PAGING],
         responses={200: ActivationPage, **REFUSED},
         tags=["Read"],
@@ -99,6 +100,7 @@ class DeliveriesView(ReadView):
 
     @extend_schema(
         operation_id="list_deliveries",
+        summary="Which messages were planned, sent or dropped, and why",
         parameters=[*FILTERS, STATE, *PAGING],
         responses={200: DeliveryPage, **REFUSED},
         tags=["Read"],

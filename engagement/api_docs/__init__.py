@@ -1,0 +1,1 @@
+"""Pages made from the description of the API: curl lines and a Postman collection."""
