@@ -112,9 +112,9 @@ def _describe(source_id: int, item: Refused, now: datetime) -> Quarantined:
         source_id=source_id,
         received_at=now,
         code=rejection.code,
-        field=(rejection.field or "")[:_MAX_FIELD],
-        message=rejection.message,
-        event_name=item.event_name[:_MAX_NAME].replace("\x00", ""),
+        field=_clean(rejection.field or "")[:_MAX_FIELD],
+        message=_clean(rejection.message),
+        event_name=_clean(item.event_name)[:_MAX_NAME],
         payload=item.payload if is_held else item.payload[:MAX_PAYLOAD],
         dialect=item.dialect,
         is_held=is_held,
@@ -123,3 +123,8 @@ def _describe(source_id: int, item: Refused, now: datetime) -> Quarantined:
         hook_id=item.hook_id,
         headers=item.headers,
     )
+
+
+def _clean(text: str) -> str:
+    """Names that a client chose may stand in a reason: PostgreSQL refuses U+0000 and half surrogate pairs in text."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()

@@ -178,3 +178,12 @@ def test_what_is_kept_of_refused_items_is_bounded_and_takes_nothing_from_the_oth
     assert Quarantined.objects.count() == 3
     assert max(len(bytes(item.payload)) for item in Quarantined.objects.all()) == 32 * 1024
     assert Event.objects.get().name == "fine"
+
+
+def test_what_is_refused_for_a_name_that_cannot_be_stored_is_kept_all_the_same(keys: SourceKeys) -> None:
+    body = b'{"user_id": "ada", "\\u0000": 1}'
+
+    answer = send(body, "/v1/identify", authorization=f"Bearer {keys.write_key}")
+
+    assert answer.status_code == 400
+    assert bytes(Quarantined.objects.get().payload) == body

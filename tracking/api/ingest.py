@@ -15,7 +15,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.views import APIView
 
 from tracking.api.read import LIST_EVENTS, ReadView, list_events
-from tracking.api.schemas import EXAMPLES, TAKEN, AliasIn, BatchIn, EventIn, IdentifyIn, SnippetIn
+from tracking.api.schemas import EXAMPLES, SHARED, TAKEN, AliasIn, BatchIn, EventIn, IdentifyIn, SnippetIn
 from tracking.door import answer_request
 from tracking.intake import open_intake
 from tracking.wire.request import WireError, WireRequest, WireResponse
@@ -66,7 +66,7 @@ def _describe(operation: str, body: Any, summary: str) -> Callable[[Handler], Ha
     describe: Callable[[Handler], Handler] = extend_schema(
         operation_id=operation,
         request={"application/json": body},
-        responses=TAKEN,
+        responses=SHARED if operation in ("identify", "alias") else TAKEN,
         auth=[{"key": []}],  # type: ignore[list-item]
         summary=summary,
         tags=["Report"],

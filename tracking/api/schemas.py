@@ -111,6 +111,15 @@ PAGING = [
     OpenApiParameter("limit", int, description="Rows a page, 1 to 1,000; 100 by default."),
     OpenApiParameter("cursor", str, description="From `next`."),
 ]
+
+
+class SegmentOut(serializers.Serializer[Any]):
+    """What a client that speaks Segment's dialect is told at an address that both share."""
+
+    success = serializers.BooleanField()
+    rejected = ReceiptOut(many=True, required=False)
+
+
 USER = OpenApiParameter("user_id", str, OpenApiParameter.PATH, examples=[OpenApiExample("Ada", "ada")])
 EXAMPLES = {
     "track_event": [
@@ -152,4 +161,9 @@ TAKEN = {
     429: ErrorOut,
     503: ErrorOut,
 }
+SHARED: dict[int, Any] = TAKEN | {
+    200: SegmentOut,
+    400: PolymorphicProxySerializer("NotTakenOrUnderstood", [ReceiptsOut, ErrorOut, SegmentOut], None),
+}
+"""Addresses that are Segment's too: the request's key or its camelCase names tell."""
 REFUSED = {401: ErrorOut, 400: ErrorOut}
