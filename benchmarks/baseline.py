@@ -21,7 +21,7 @@ from rest_framework.views import APIView  # noqa: E402
 
 from engagement.local.children import die_with_parent  # noqa: E402
 from tracking.event import compute_user_profile_id  # noqa: E402
-from tracking.models import Event, Source  # noqa: E402
+from tracking.models import Event, SourceKey  # noqa: E402
 
 
 class _EventSerializer(serializers.Serializer[Any]):
@@ -45,7 +45,7 @@ class BaselineView(APIView):
     def post(self, request: Any) -> Response:
         """Check the key, validate, store, start a task."""
         key = request.headers["Authorization"].partition(" ")[2]
-        source = Source.objects.get(write_key=key)
+        source = SourceKey.objects.select_related("source").get(value=key).source
         serializer = _EventSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         data = dict(serializer.validated_data)

@@ -1,5 +1,7 @@
 """Who knocks at the door: the source of a key or of a page's origin, and what a browser is told (CORS)."""
 
+from urllib.parse import parse_qsl
+
 import msgspec
 
 from tracking.registry import KnownSource, Registry
@@ -8,22 +10,39 @@ from tracking.wire.request import WireError, WireRequest, WireResponse
 _CORS_METHODS = "GET, POST"
 _CORS_HEADERS = "Authorization, Content-Type, X-Write-Key, X-Retry-Count"
 _CORS_SECONDS = "7200"
+_KEYS_IN_QUERY = ("key", "write_key")
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """The source, whether by a key or origin that anybody can see, and the page's origin."""
+    """The source, whether by a key or origin that anybody can see, the page's origin, and the key that was shown."""
 
     source: KnownSource
     is_public: bool
     origin: str | None
+    key_id: int | None = None
 
 
 def read_key(request: WireRequest) -> str | None:
-    """Return the key of `Authorization: Bearer` or `X-Write-Key`."""
+    """Return the key of `Authorization: Bearer`, of `X-Write-Key`, or a public one of the address.
+
+    A page that is being left sends a beacon, which carries no header of its own. Raises WireError (401) for a secret
+    key in the address: it stands in the access logs of every machine on the way.
+    """
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and value:
         return value.strip()
-    return request.headers.get("x-write-key") or None
+    return request.headers.get("x-write-key") or (_read_query_key(request.query) if "key=" in request.query else None)
+
+
+def _read_query_key(query: str) -> str | None:
+    fields = dict(parse_qsl(query))
+    key = next((fields[name] for name in _KEYS_IN_QUERY if name in fields), None)
+    if key is not None and key.startswith("sk_"):
+        message = (
+            "A secret key in an address ends up in logs: send it in `Authorization: Bearer`, and replace this one."
+        )
+        raise WireError(401, "secret_key_in_url", message, "key")
+    return key
 
 
 def authenticate(request: WireRequest, registry: Registry, key: str | None) -> Caller:
@@ -33,13 +52,14 @@ def authenticate(request: WireRequest, registry: Registry, key: str | None) -> C
         return _authenticate_page(origin, registry)
     secret = registry.find_secret(key) if key.startswith("sk_") else None
     if secret is not None:
-        return Caller(source=secret, is_public=False, origin=None)
-    source = registry.by_write_key.get(key)
-    if source is None:
-        raise WireError(401, "unknown_key", "No source has this key.", "Authorization")
+        return Caller(source=secret.source, is_public=False, origin=None, key_id=secret.id)
+    public = registry.by_public_key.get(key)
+    if public is None:
+        raise WireError(401, "unknown_key", "No source has this key, or it holds no longer.", "Authorization")
+    source = public.source
     if origin is not None and origin not in source.origins:
         raise WireError(403, "origin_not_allowed", f"The source does not allow pages of {origin}.", "Origin")
-    return Caller(source=source, is_public=True, origin=origin)
+    return Caller(source=source, is_public=True, origin=origin, key_id=public.id)
 
 
 def _authenticate_page(origin: str | None, registry: Registry) -> Caller:

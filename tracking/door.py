@@ -13,6 +13,7 @@ import msgspec
 from tracking.caller import Caller, answer_preflight, authenticate, describe_cors, find_cors, read_key
 from tracking.event import Item, Receipt, Rejection, Stamp, stamp_item
 from tracking.intake import Intake
+from tracking.key_use import note_use
 from tracking.log.append import Appender, AppendFailed, Stored
 from tracking.log.write import Row, encode_row
 from tracking.quarantine import NO_ROOM, HoldFailed, Refused, hold_items, keep_refused
@@ -42,6 +43,8 @@ def answer_request(request: WireRequest, intake: Intake) -> WireResponse:
         dialect = find_dialect(request)
         told, caller = _read(request, dialect, intake)
         headers = describe_cors(caller.origin)
+        if caller.key_id is not None:
+            note_use(caller.key_id, intake.now)
         answer = _take(request, dialect, told, caller, intake)
     except WireError as error:
         answer = dialect.refuse(request, error)
@@ -203,10 +206,15 @@ def _refuse_misfit(item: Item, gate: Gate, misfit: Misfit, event_id: UUID) -> Re
 
 
 def _check_name(item: Item, caller: Caller, registry: Registry) -> Rejection | None:
-    if not caller.is_public or item.name not in registry.reserved_names:
+    if not caller.is_public:
         return None
-    message = "This event may not come from a page or an app: send it from a server with the secret key."
-    return Rejection(index=item.index, code="reserved_event", field="event", message=message)
+    if item.name in registry.reserved_names:
+        message = "This name says what the platform has found out: a page or an app may not."
+        return Rejection(index=item.index, code="reserved_event", field="event", message=message)
+    if item.name in registry.server_only_names:
+        message = "This event is marked “server only”: send it from a server, with the secret key."
+        return Rejection(index=item.index, code="server_only", field="event", message=message)
+    return None
 
 
 def _append(rows: list[tuple[int, Row]], rejections: list[Rejection], appender: Appender) -> list[Receipt]:

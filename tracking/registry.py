@@ -1,6 +1,7 @@
 """What the door and the evaluator must know at once: sources by key and origin, and what event names mean.
 
-A process keeps a copy and reads it anew after a second, so that a change in the admin holds everywhere within two.
+A process keeps a copy and reads it anew when it is half a second old, so that a change in the admin, such as a revoked
+key, holds in every process within a second.
 """
 
 import threading
@@ -10,13 +11,16 @@ from datetime import timedelta
 import msgspec
 from django.conf import settings
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from tracking.gates import load_gates
-from tracking.models import AllowedOrigin, EventType, Source
+from tracking.keys import hash_secret
+from tracking.models import AllowedOrigin, EventType, Source, SourceKey
 from tracking.schema.fit import Gate
-from tracking.sources import hash_secret
 
-FRESH_SECONDS = 1.0
+FRESH_SECONDS = 0.4
+OLDEST_SECONDS = 0.8
+"""Between the two, one thread reads anew and the others go on with what is known; beyond it all of them wait."""
 DEFAULT_LATENESS = timedelta(hours=24)
 RESERVED = frozenset({"session_ended", "user_inactive", "cart_abandonment"})
 
@@ -26,20 +30,27 @@ class KnownSource(msgspec.Struct, frozen=True, kw_only=True):
 
     id: int
     name: str
-    write_key: str
     lateness: timedelta
     is_activity: bool
     origins: frozenset[str]
+
+
+class KnownKey(msgspec.Struct, frozen=True):
+    """A key that holds, and whose it is."""
+
+    id: int
+    source: KnownSource
 
 
 class Registry(msgspec.Struct, frozen=True, kw_only=True):
     """One reading of the sources and event types."""
 
     by_id: dict[int, KnownSource]
-    by_write_key: dict[str, KnownSource]
-    by_secret_hash: dict[str, KnownSource]
+    by_public_key: dict[str, KnownKey]
+    by_secret_hash: dict[str, KnownKey]
     by_origin: dict[str, KnownSource]
     reserved_names: frozenset[str]
+    server_only_names: frozenset[str]
     passive_names: frozenset[str]
     gates: dict[str, Gate] = {}
 
@@ -59,8 +70,8 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
         source = self.by_id.get(source_id or 0)
         return source.lateness if source is not None else DEFAULT_LATENESS
 
-    def find_secret(self, key: str) -> KnownSource | None:
-        """Return the source of a secret key."""
+    def find_secret(self, key: str) -> KnownKey | None:
+        """Return what is known of a secret key."""
         return self.by_secret_hash.get(hash_secret(key))
 
 
@@ -70,15 +81,27 @@ _read_at = 0.0
 
 
 def get_registry() -> Registry:
-    """Return a reading that is at most a second old."""
+    """Return a reading that was begun less than a second ago."""
+    current, age = _current, time.monotonic() - _read_at
+    if current is not None and age < FRESH_SECONDS:
+        return current
+    if not _lock.acquire(blocking=current is None or age >= OLDEST_SECONDS):
+        assert current is not None
+        return current
+    try:
+        return _read_anew()
+    finally:
+        _lock.release()
+
+
+def _read_anew() -> Registry:
     global _current, _read_at
     current = _current
-    if current is not None and time.monotonic() - _read_at < FRESH_SECONDS:
-        return current
-    with _lock:
-        if _current is None or time.monotonic() - _read_at >= FRESH_SECONDS:
-            _current, _read_at = load_registry(), time.monotonic()
-        return _current
+    if current is None or time.monotonic() - _read_at >= FRESH_SECONDS:
+        begun = time.monotonic()
+        _current = current = load_registry()
+        _read_at = begun
+    return current
 
 
 def forget_registry() -> None:
@@ -94,25 +117,37 @@ def load_registry() -> Registry:
         origins.setdefault(source_id, set()).add(origin)
     sources = list(Source.objects.filter(is_enabled=True))
     known = [_describe(source, frozenset(origins.get(source.pk, ()))) for source in sources]
+    keys = _load_keys({source.id: source for source in known})
     # Only the few types that mean something special: discovered names may be many.
     special = Q(is_activity=False) | Q(server_only=True) | Q(is_derived=True)
     marked = list(EventType.objects.filter(special).values_list("name", "is_activity", "server_only", "is_derived"))
     return Registry(
         by_id={source.id: source for source in known},
-        by_write_key={source.write_key: source for source in known},
-        by_secret_hash={model.secret_hash: source for model, source in zip(sources, known, strict=True)},
+        by_public_key={value: key for value, _, key in keys if value is not None},
+        by_secret_hash={secret_hash: key for _, secret_hash, key in keys if secret_hash is not None},
         by_origin={origin: source for source in known for origin in source.origins},
-        reserved_names=RESERVED | {name for name, _, server_only, derived in marked if server_only or derived},
+        reserved_names=RESERVED | {name for name, _, _, derived in marked if derived},
+        server_only_names=frozenset(name for name, _, server_only, _ in marked if server_only),
         passive_names=RESERVED | {name for name, is_activity, _, derived in marked if derived or not is_activity},
         gates=load_gates(),
     )
+
+
+def _load_keys(sources: dict[int, KnownSource]) -> list[tuple[str | None, str | None, KnownKey]]:
+    """Return (value, hash, key) of the keys that hold now: the database's clock says so."""
+    holds = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=Now()))
+    rows = SourceKey.objects.filter(holds).values_list("value", "secret_hash", "pk", "source_id")
+    return [
+        (value, secret_hash, KnownKey(key_id, sources[source_id]))
+        for value, secret_hash, key_id, source_id in rows
+        if source_id in sources
+    ]
 
 
 def _describe(source: Source, origins: frozenset[str]) -> KnownSource:
     return KnownSource(
         id=source.pk,
         name=source.name,
-        write_key=source.write_key,
         lateness=source.lateness,
         is_activity=source.is_activity,
         origins=origins,

@@ -1,13 +1,12 @@
-"""Sources: making them and their keys."""
+"""Sources: making them with their first keys."""
 
-import hashlib
-import secrets
 from collections.abc import Iterable
 
 import msgspec
 from django.db import transaction
 
-from tracking.models import AllowedOrigin, Source
+from tracking.keys import make_key
+from tracking.models import AllowedOrigin, KeyKind, Source
 
 
 class SourceKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,31 +22,13 @@ def create_source(name: str, origins: Iterable[str] = ()) -> tuple[Source, Sourc
 
     Raises django.db.IntegrityError when the name or an origin is taken.
     """
-    keys = SourceKeys(name=name, write_key=f"wk_{secrets.token_urlsafe(24)}", secret_key=make_secret_key())
     with transaction.atomic():
-        source = Source.objects.create(
-            name=name,
-            write_key=keys.write_key,
-            secret_prefix=keys.secret_key[:8],
-            secret_hash=hash_secret(keys.secret_key),
-        )
+        source = Source.objects.create(name=name)
         AllowedOrigin.objects.bulk_create(AllowedOrigin(source=source, origin=origin) for origin in origins)
-    return source, keys
+        return source, make_first_keys(source)
 
 
-def replace_secret_key(source: Source) -> str:
-    """Give a source a new secret key, return it once, and refuse the old one from now on."""
-    secret_key = make_secret_key()
-    source.secret_prefix, source.secret_hash = secret_key[:8], hash_secret(secret_key)
-    source.save(update_fields=["secret_prefix", "secret_hash"])
-    return secret_key
-
-
-def make_secret_key() -> str:
-    """Draw a secret key with 256 random bits."""
-    return f"sk_{secrets.token_urlsafe(32)}"
-
-
-def hash_secret(secret_key: str) -> str:
-    """Return the SHA-256 of a key, in hex."""
-    return hashlib.sha256(secret_key.encode()).hexdigest()
+def make_first_keys(source: Source) -> SourceKeys:
+    """Give a new source a public and a secret key."""
+    public, secret = make_key(source, KeyKind.PUBLIC), make_key(source, KeyKind.SECRET)
+    return SourceKeys(name=source.name, write_key=public.value, secret_key=secret.value)

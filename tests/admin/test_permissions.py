@@ -12,7 +12,7 @@ from engagement.lib.ids import compute_lane
 from engagement.schedules import ensure_schedules
 from tests.admin.conftest import Login
 from tests.cast import approve, make_rule, make_source, make_template
-from tracking.models import EventType, Profile, Quarantined, SetAside
+from tracking.models import EventType, Profile, Quarantined, SetAside, SourceKey
 from tracking.schemas import add_draft
 from triggers.models import Delivery, Rule, RuleState, SendingSwitch, Template
 
@@ -101,11 +101,22 @@ def _preview_template(client: Client) -> bool:
 
 
 def _replace_secret(client: Client) -> bool:
+    key = make_source().keys.get(kind="secret")
+    client.post(f"/admin/tracking/source/{key.source_id}/keys/{key.pk}/rotate/", {"overlap": "0"})
+    return SourceKey.objects.filter(kind="secret").count() == 2
+
+
+def _revoke_key(client: Client) -> bool:
+    key = make_source().keys.get(kind="public")
+    client.post(f"/admin/tracking/source/{key.source_id}/keys/{key.pk}/revoke/")
+    key.refresh_from_db()
+    return key.revoked_at is not None
+
+
+def _add_key(client: Client) -> bool:
     source = make_source()
-    before = source.secret_hash
-    client.post(f"/admin/tracking/source/{source.pk}/replace-secret/")
-    source.refresh_from_db()
-    return source.secret_hash != before
+    client.post(f"/admin/tracking/source/{source.pk}/keys/add/", {"kind": "foreign", "value": "G-ABC123"})
+    return SourceKey.objects.filter(value="G-ABC123").exists()
 
 
 def _read_key(client: Client) -> bool:
@@ -212,6 +223,8 @@ DEEDS = [
     (_read_person, {MARKETER}),
     (_read_key, {DEVELOPER}),
     (_replace_secret, {DEVELOPER}),
+    (_revoke_key, {DEVELOPER}),
+    (_add_key, {DEVELOPER}),
     (_mark_server_only, {DEVELOPER}),
     (_set_policy, {DEVELOPER}),
     (_save_schema, {DEVELOPER}),

@@ -1,13 +1,13 @@
 """Sources in the admin: keys, how to send, what came without identity."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.admin.conftest import Login
 from tests.cast import make_source
+from tracking.keys import hash_secret
 from tracking.models import AllowedOrigin, EventCount, Source
-from tracking.sources import hash_secret
 
 pytestmark = pytest.mark.django_db
 FORM = {
@@ -29,7 +29,7 @@ def test_the_secret_key_is_shown_once_and_kept_as_a_hash(login: Login) -> None:
     source = Source.objects.get(name="Shop")
     assert secret in answer.content.decode()
     assert "no-store" in answer["Cache-Control"]
-    assert source.secret_hash == hash_secret(secret)
+    assert source.keys.get(kind="secret").secret_hash == hash_secret(secret)
     assert source.lateness.total_seconds() == 7200
     later = client.get(f"/admin/tracking/source/{source.pk}/change/").content.decode()
     assert secret not in later
@@ -50,13 +50,39 @@ def test_what_is_no_origin_is_refused(login: Login, wrong: str) -> None:
 
 def test_a_replaced_secret_key_is_another_one_and_asks_first(login: Login) -> None:
     source, client = make_source(), login("Developer")
-    url = f"/admin/tracking/source/{source.pk}/replace-secret/"
+    old = source.keys.get(kind="secret")
+    url = f"/admin/tracking/source/{source.pk}/keys/{old.pk}/rotate/"
     client.get(url)
-    source.refresh_from_db()
-    before = source.secret_hash
-    secret = client.post(url).context["secret_key"]
-    source.refresh_from_db()
-    assert source.secret_hash == hash_secret(secret) != before
+    assert source.keys.filter(kind="secret").count() == 1
+    secret = client.post(url, {"overlap": "3600"}).context["secret_key"]
+    new = source.keys.exclude(pk=old.pk).get(kind="secret")
+    old.refresh_from_db()
+    assert new.secret_hash == hash_secret(secret) != old.secret_hash
+    assert new.expires_at is None
+    assert old.expires_at is not None
+    assert timedelta(minutes=59) < old.expires_at - datetime.now(UTC) < timedelta(minutes=61)
+
+
+def test_a_key_is_revoked_after_a_question(login: Login) -> None:
+    source, client = make_source(), login("Developer")
+    key = source.keys.get(kind="public")
+    url = f"/admin/tracking/source/{source.pk}/keys/{key.pk}/revoke/"
+    assert "nothing until they have another" in client.get(url).content.decode()
+    assert source.keys.filter(revoked_at=None).count() == 2
+    page = client.post(url, follow=True).content.decode()
+    assert source.keys.filter(revoked_at=None).count() == 1
+    assert ">revoked<" in page
+
+
+def test_a_key_that_clients_carry_already_belongs_to_one_source_only(login: Login) -> None:
+    shop, other, client = make_source(), make_source("Other"), login("Developer")
+    body = {"kind": "foreign", "value": "G-ABC123", "label": "web"}
+    assert "G-ABC123" in client.post(f"/admin/tracking/source/{shop.pk}/keys/add/", body, follow=True).content.decode()
+    page = client.post(f"/admin/tracking/source/{other.pk}/keys/add/", body).content.decode()
+    assert "The source Shop has this key already" in page
+    assert not other.keys.filter(value="G-ABC123").exists()
+    looks_secret = client.post(f"/admin/tracking/source/{other.pk}/keys/add/", body | {"value": "sk_something"})
+    assert "looks like a key of this platform" in looks_secret.content.decode()
 
 
 def test_events_without_identity_are_counted_with_the_cure(login: Login) -> None:

@@ -62,4 +62,4 @@ def test_a_write_key_may_stand_in_the_address_and_a_secret_key_may_not(source: S
     assert send(event, source.write_key).status_code == 202
     assert Event.objects.get().context["$public"] is True
     assert send(event, "wk_wrong", origin=SHOP).json()["code"] == "unknown_key"
-    assert send(event, "sk_anything").json()["code"] == "key_required"
+    assert send(event, "sk_anything").json()["code"] == "secret_key_in_url"

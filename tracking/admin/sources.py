@@ -5,22 +5,21 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db.models import Sum
+from django.contrib import admin
+from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from unfold.admin import TabularInline
 
 from engagement.lib.duration_field import DurationInUnitsField
 from engagement.lib.pages import PageAdmin
 from engagement.lib.say import moment_column
+from tracking.admin.source_keys import SourceKeyAdmin, list_keys
 from tracking.models import AllowedOrigin, EventCount, Source
 from tracking.registry import forget_registry
 from tracking.snippet import write_snippet
-from tracking.sources import create_source, replace_secret_key
+from tracking.sources import make_first_keys
 
 _COUNTED = timedelta(hours=24)
 
@@ -71,33 +70,33 @@ class OriginInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Source)
-class SourceAdmin(PageAdmin):
+class SourceAdmin(SourceKeyAdmin, PageAdmin):
     """The apps that send events."""
 
     form = SourceForm
     inlines = (OriginInline,)
-    list_display = ("name", "write_key", "is_enabled", moment_column("created_at", "made"))
+    list_display = ("name", "public_key", "is_enabled", moment_column("created_at", "made"))
     search_fields = ("name",)
     actions = None
     change_form_template = "admin/tracking/source_form.html"
     empty_title = "No app sends events yet"
     empty_hint = "A source stands for one app: a shop's pages, a phone app, a server. It gets its own keys."
 
-    def get_urls(self) -> list[URLPattern]:
-        """Add the replacement of the secret key."""
-        view = self.admin_site.admin_view(self.replace_secret)
-        own = path("<int:source_id>/replace-secret/", view, name="tracking_source_replace_secret")
-        return [own, *super().get_urls()]
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
+        """Read the keys of all rows at once."""
+        rows: QuerySet[Source] = super().get_queryset(request)
+        return rows.prefetch_related("keys")
+
+    @admin.display(description="public key")
+    def public_key(self, source: Source) -> str:
+        """Return the key that its pages are told to use."""
+        return source.write_key or "–"
 
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
         """Make a new source with its keys; the secret one is kept only for the answer to this request."""
-        if not change:
-            made, keys = create_source(obj.name)
-            obj.pk, obj.write_key, obj.created_at = made.pk, made.write_key, made.created_at
-            obj.secret_prefix, obj.secret_hash = made.secret_prefix, made.secret_hash
-            obj._state.adding, obj._state.db = False, made._state.db
-            request.secret_key = keys.secret_key  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
+        if not change:
+            request.secret_key = make_first_keys(obj).secret_key  # type: ignore[attr-defined]
         forget_registry()
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -112,25 +111,7 @@ class SourceAdmin(PageAdmin):
 
     def response_add(self, request: HttpRequest, obj: Source, post_url_continue: str | None = None) -> HttpResponse:
         """Show the keys, the secret one for the only time."""
-        return self._show_keys(request, obj, request.secret_key)  # type: ignore[attr-defined]
-
-    def replace_secret(self, request: HttpRequest, source_id: int) -> HttpResponse:
-        """Ask, then give the source a new secret key and show it once."""
-        source = get_object_or_404(Source, pk=source_id)
-        if not self.has_change_permission(request, source):
-            raise PermissionDenied
-        if request.method == "POST":
-            secret = replace_secret_key(source)
-            forget_registry()
-            self.log_change(request, source, "Replaced the secret key.")
-            messages.warning(request, "The old secret key is refused from now on.")
-            return self._show_keys(request, source, secret)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Replace the secret key of {source.name}?",
-            "source": source,
-        }
-        return TemplateResponse(request, "admin/tracking/replace_secret.html", context)
+        return self.show_new_key(request, obj, request.secret_key)  # type: ignore[attr-defined]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -140,13 +121,13 @@ class SourceAdmin(PageAdmin):
         context = describe_source(source) if source is not None else {}
         return super().change_view(request, object_id, form_url, (extra_context or {}) | context)
 
-    def _show_keys(self, request: HttpRequest, source: Source, secret: str) -> HttpResponse:
+    def show_new_key(self, request: HttpRequest, source: Source, secret: str) -> HttpResponse:
+        """Show the keys, a secret one for the only time."""
         context = {
             **self.admin_site.each_context(request),
             **describe_source(source),
             "title": source.name,
             "secret_key": secret,
-            "source": source,
             "next_url": reverse("admin:tracking_source_change", args=[source.pk]),
         }
         response = TemplateResponse(request, "admin/tracking/source_keys.html", context)
@@ -156,12 +137,13 @@ class SourceAdmin(PageAdmin):
 
 def describe_source(source: Source) -> dict[str, Any]:
     """Return what a source's page shows beside its form."""
-    since = datetime.now(UTC) - _COUNTED
-    counted = EventCount.objects.filter(minute__gte=since, source_id=source.pk).aggregate(
+    now = datetime.now(UTC)
+    counted = EventCount.objects.filter(minute__gte=now - _COUNTED, source_id=source.pk).aggregate(
         received=Sum("received"), without=Sum("without_identity")
     )
     return {
         "source": source,
+        "keys": list_keys(source, now),
         "track_url": f"{settings.PUBLIC_URL}/track-event",
         "snippet": write_snippet(settings.PUBLIC_URL, source.write_key),
         "origins": [one.origin for one in source.origins.all()],

@@ -1,5 +1,6 @@
 """Reading back needs a source's secret key."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -8,6 +9,7 @@ from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from tracking.key_use import note_use
 from tracking.registry import KnownSource, get_registry
 
 
@@ -19,10 +21,11 @@ class SecretKey(BaseAuthentication):
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key:
             return None
-        source = get_registry().find_secret(key.strip())
-        if source is None:
-            raise AuthenticationFailed("No source has this secret key.", code="unknown_key")
-        return None, source
+        known = get_registry().find_secret(key.strip())
+        if known is None:
+            raise AuthenticationFailed("No source has this secret key, or it holds no longer.", code="unknown_key")
+        note_use(known.id, datetime.now(UTC))
+        return None, known.source
 
     def authenticate_header(self, request: Request) -> str:
         """Say how to authenticate: makes the answer a 401."""

@@ -14,7 +14,7 @@ from tracking.models.event_type import (
 from tracking.models.hook import Hook, HookCount, HookPayload
 from tracking.models.profile import Profile, ProfileChange
 from tracking.models.quarantine import Quarantined, RefusalCount
-from tracking.models.source import AllowedOrigin, Source
+from tracking.models.source import AllowedOrigin, KeyKind, Source, SourceKey
 
 __all__ = [
     "AllowedOrigin",
@@ -29,6 +29,7 @@ __all__ = [
     "Hook",
     "HookCount",
     "HookPayload",
+    "KeyKind",
     "LaneCursor",
     "MisfitPolicy",
     "Profile",
@@ -38,5 +39,6 @@ __all__ = [
     "SchemaVersion",
     "SetAside",
     "Source",
+    "SourceKey",
     "Tick",
 ]

@@ -1,22 +1,17 @@
 """Sources: the apps that send events, their keys and the origins of their pages."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.db.models import Q
+from django.utils import timezone
 
 
 class Source(models.Model):
-    """An app that sends events.
-
-    The write key is public (it stands in a page's script) and may only append; the secret key is for servers and is
-    stored as a SHA-256 hash (it has 256 random bits, so a slow hash would protect nothing more).
-    """
+    """An app that sends events, with its keys (`SourceKey`)."""
 
     name = models.CharField(max_length=100, unique=True)
-    write_key = models.CharField(max_length=64, unique=True, editable=False)
-    secret_prefix = models.CharField(max_length=16, editable=False)
-    secret_hash = models.CharField(max_length=64, unique=True, editable=False)
     lateness = models.DurationField(
         default=timedelta(hours=24),
         validators=[MinValueValidator(timedelta(0))],
@@ -35,6 +30,63 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def write_key(self) -> str:
+        """The public key that its pages are told to use: the newest one that holds without an end; '' for none."""
+        now = datetime.now(UTC)
+        holding = [key for key in self.keys.all() if key.kind == KeyKind.PUBLIC and key.holds(now)]
+        newest = max(holding, key=lambda key: (key.expires_at is None, not key.is_foreign, key.pk), default=None)
+        return newest.value or "" if newest is not None else ""
+
+
+class KeyKind(models.TextChoices):
+    """What a key is for."""
+
+    PUBLIC = "public", "public key"
+    SECRET = "secret", "secret key"
+
+
+class SourceKey(models.Model):
+    """A key of a source; several may hold at once, so that one can be replaced while clients still have the old one.
+
+    A public key stands in a page's script, may only append, and stays readable; it may be a value that a team's clients
+    carry already (`is_foreign`). A secret key is for servers and is kept as a SHA-256 hash (it has 256 random bits, so
+    a slow hash would protect nothing more).
+    """
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="keys")
+    kind = models.CharField(max_length=16, choices=KeyKind)
+    value = models.CharField(max_length=255, null=True)
+    secret_hash = models.CharField(max_length=64, null=True)
+    prefix = models.CharField(max_length=16)
+    is_foreign = models.BooleanField(default=False)
+    label = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="secret", value=None, secret_hash__isnull=False)
+                | Q(~Q(kind="secret"), value__isnull=False, secret_hash=None),
+                name="source_key_secret_is_hashed",
+            ),
+            # A value that was revoked may be given to another source.
+            models.UniqueConstraint(fields=["value"], condition=Q(revoked_at=None), name="source_key_value"),
+            models.UniqueConstraint(fields=["secret_hash"], name="source_key_secret_hash"),
+        ]
+
+    def __str__(self) -> str:
+        return self.value or f"{self.prefix}…"
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it opens the door at this moment."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 class AllowedOrigin(models.Model):

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
-from urllib.parse import parse_qs
 
 import msgspec
 
@@ -60,6 +59,7 @@ class _Alias(msgspec.Struct, forbid_unknown_fields=True):
     sent_at: Moment | None = None
 
 
+_FORBIDDEN = frozenset({"reserved_event", "server_only"})
 _OWN_KEYS = ("event", "user_id", "anonymous_id", "message_id", "timestamp", "sent_at", "context")
 _event_decoder = msgspec.json.Decoder(_Event)
 _batch_decoder = msgspec.json.Decoder(_Batch)
@@ -272,17 +272,6 @@ _PARSERS: dict[str, Callable[[bytes], Parsed]] = {
 }
 
 
-def find_key(request: WireRequest) -> str | None:
-    """Return the write key of `?key=`: a page that sends no header need not ask first whether it may.
-
-    A secret key is not looked for: an address is written into the logs on its way.
-    """
-    if not request.query:
-        return None
-    keys = parse_qs(request.query).get("key", ())
-    return next((key for key in keys if key.startswith("wk_")), None)
-
-
 def read_request(request: WireRequest) -> Told:
     """Return what a request says; raises WireError when it cannot be read at all."""
     return Told(items=_PARSERS[request.path](inflate(request.body)), raw=())
@@ -311,7 +300,7 @@ def _needs_look(request: WireRequest, told: Told) -> bool:
 def _choose_status(receipts: list[Receipt]) -> int:
     if any(receipt.outcome != "rejected" for receipt in receipts):
         return 202
-    return 403 if all(receipt.code == "reserved_event" for receipt in receipts) else 400
+    return 403 if all(receipt.code in _FORBIDDEN for receipt in receipts) else 400
 
 
 NATIVE = Dialect(
@@ -319,7 +308,6 @@ NATIVE = Dialect(
     methods=dict.fromkeys(_PARSERS, ("POST",)),
     read=read_request,
     answer=answer,
-    find_key=find_key,
     parse_item=lambda body: parse_any(body)[0],
     cut=cut_item,
     needs_look=_needs_look,

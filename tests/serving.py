@@ -1,0 +1,75 @@
+"""The platform's pages in processes of their own, on the database of a test: what holds on one must hold on all."""
+
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from engagement.local.state import PROJECT
+
+_SERVER = """
+import django, sys
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from engagement.wsgi import application
+
+class Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+class Handler(WSGIRequestHandler):
+    def log_message(self, *_):
+        pass
+
+server = make_server("127.0.0.1", 0, application, Server, Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@contextmanager
+def serve_twice(**environment: str) -> Iterator[list[str]]:
+    """Start two servers; give their addresses, and end them."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(_start(environment)) for _ in range(2)]
+        yield [f"http://127.0.0.1:{int(_read_line(server))}" for server in servers]
+        for server in servers:
+            server.kill()
+
+
+def send(base: str, path: str, body: bytes, **headers: str) -> tuple[int, dict[str, Any], bytes]:
+    """Post a body and return status, headers and answer."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(base + path, body, named | {"Content-Type": "application/json"}, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=15) as answer:
+            return answer.status, dict(answer.headers), answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers), error.read()
+
+
+def _start(environment: dict[str, str]) -> subprocess.Popen[str]:
+    given = conninfo_to_dict(os.environ["DATABASE_URL"]) | {"dbname": str(connection.settings_dict["NAME"])}
+    host, name = given.pop("host"), given.pop("dbname")
+    url = f"postgresql:///{name}?host={host}&" + "&".join(f"{key}={value}" for key, value in given.items())
+    assert make_conninfo(url)
+    ours = {"DATABASE_URL": url, "ALLOWED_HOSTS": "127.0.0.1", "STATE_DIR": str(settings.STATE_DIR)}
+    return subprocess.Popen(
+        [sys.executable, "-c", _SERVER],
+        cwd=PROJECT,
+        env=os.environ | ours | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _read_line(server: subprocess.Popen[str]) -> str:
+    assert server.stdout is not None
+    return server.stdout.readline()
