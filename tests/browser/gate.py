@@ -1,8 +1,9 @@
 """A shop on a site of its own, and a gate before the platform that can fail as networks and servers do."""
 
+import threading
 import urllib.error
 import urllib.request
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 import msgspec
@@ -28,10 +29,14 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 class Gate:
     """Passes requests on to the platform, after those that `faults` says what becomes of."""
 
-    def __init__(self, platform: LivePlatform, source: dict[str, str], shop: OtherSide) -> None:
-        self.platform, self.key, self.shop = platform, source["write_key"], shop
+    def __init__(self, platform: LivePlatform, key: str, shop_url: str) -> None:
+        self.key = key
+        self._platform, self._shop_url = platform, shop_url
         self.faults: deque[Say] = deque()
         self.loses_answers = False
+        self.arrived = 0
+        self._is_open = threading.Event()
+        self._is_open.set()
         self._side = OtherSide()
         self._side.answer = self._answer
         self._begin = self._read("select coalesce(max(seq), 0) from event", ())[0][0]
@@ -43,9 +48,17 @@ class Gate:
 
     def fail(self, *statuses: int, **headers: str) -> None:
         """Answer the next reports so, as the platform would: a page of the shop may read it. 0 hangs up."""
-        readable = {"Access-Control-Allow-Origin": self.shop.url, "Access-Control-Expose-Headers": "Retry-After"}
+        readable = {"Access-Control-Allow-Origin": self._shop_url, "Access-Control-Expose-Headers": "Retry-After"}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.faults.extend(Say(status=status, headers=readable | named) for status in statuses)
+
+    def hold(self) -> None:
+        """Let reports arrive and answer none of them."""
+        self._is_open.clear()
+
+    def release(self) -> None:
+        """Answer again, also those that were held."""
+        self._is_open.set()
 
     def list_reports(self) -> list[Heard]:
         """Return what pages have reported, in order."""
@@ -63,28 +76,33 @@ class Gate:
         names = Stored.__struct_fields__
         return [Stored(**dict(zip(names, row, strict=True))) for row in self._read(query, (self._begin, self.key))]
 
-    def count_stored(self, name: str) -> int:
-        """Return how many events of a name were stored."""
-        return sum(event.name == name for event in self.list_stored())
+    def count_stored(self) -> Counter[str]:
+        """Return how many events of each name were stored."""
+        return Counter(event.name for event in self.list_stored())
 
     def stop(self) -> None:
         """Listen no more."""
+        self.release()
         self._side.stop()
 
     def _read(self, query: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        with self.platform.connect() as connection:
+        with self._platform.connect() as connection:
             return connection.execute(query.encode(), parameters).fetchall()
 
     def _answer(self, heard: Heard) -> Say:
-        if heard.method == "POST" and self.faults:
+        if heard.method == "GET":
+            return self._pass_on(heard)
+        self.arrived += 1
+        assert self._is_open.wait(20)
+        if self.faults:
             return self.faults.popleft()
         said = self._pass_on(heard)
-        return Say(status=0) if heard.method == "POST" and self.loses_answers else said
+        return Say(status=0) if self.loses_answers else said
 
     def _pass_on(self, heard: Heard) -> Say:
         headers = {name: value for name, value in heard.headers.items() if name in _PASSED_ON}
         body = heard.body if heard.method == "POST" else None
-        request = urllib.request.Request(self.platform.base_url + heard.path, body, headers, method=heard.method)
+        request = urllib.request.Request(self._platform.base_url + heard.path, body, headers, method=heard.method)
         try:
             with urllib.request.urlopen(request, timeout=15) as answer:
                 return Say(status=answer.status, body=answer.read(), headers=_keep(answer.headers))
