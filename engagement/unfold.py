@@ -43,6 +43,7 @@ _NAVIGATION: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             _link("Sources", "key", "tracking_source_changelist", "tracking.view_source"),
+            _link("Webhooks", "webhook", "tracking_hook_changelist", "tracking.view_hook"),
             _link("Events", "timeline", "tracking_event_changelist", "tracking.view_event"),
             _link("Event types", "label", "tracking_eventtype_changelist", "tracking.view_eventtype"),
             _link("Quarantine", "report", "tracking_quarantined_changelist", "tracking.view_quarantined"),

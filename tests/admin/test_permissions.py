@@ -34,6 +34,8 @@ READABLE = {
     "tracking/profile/": {MARKETER},
     "tracking/source/": {DEVELOPER},
     "tracking/source/add/": {DEVELOPER},
+    "tracking/hook/": {DEVELOPER},
+    "tracking/hook/add/": {DEVELOPER},
     "tracking/event/": {DEVELOPER},
     "tracking/eventtype/": {MARKETER, DEVELOPER},
     "tracking/quarantined/": {DEVELOPER},

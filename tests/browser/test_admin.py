@@ -27,6 +27,8 @@ PAGES = (
     "/admin/tracking/profile/",
     "/admin/tracking/source/",
     "/admin/tracking/source/1/change/",
+    "/admin/tracking/hook/",
+    "/admin/tracking/hook/add/?preset=shopify",
     "/admin/tracking/event/",
     "/admin/tracking/eventtype/",
     "/admin/tracking/quarantined/",

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, Max
+from django.db.models import Count, Max, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from unfold.contrib.filters.admin import FieldTextFilter
@@ -14,15 +14,15 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from engagement.lib.pages import KeysetAdmin
 from engagement.lib.say import moment_column
-from tracking.door import resend
 from tracking.event import ALIAS, IDENTIFY
+from tracking.hooks.hold import DIALECT, send_again
 from tracking.intake import open_intake
 from tracking.log.append import AppendFailed
 from tracking.models import Quarantined
-from tracking.registry import get_registry
 from tracking.wire.request import WireError
 
 _GROUPED_DAYS = 7
+_FOREIGN = "A webhook's payload as JSON. Send it again once its mapping is mended: today's mapping is used."
 _REFUSED = "It was refused again: {}"
 
 
@@ -41,21 +41,18 @@ class MendForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["payload_text"].initial = write_payload(bytes(self.instance.payload))
+        is_foreign = self.instance.dialect == DIALECT
+        self.fields["payload_text"].initial = write_payload(bytes(self.instance.payload), is_foreign)
+        if is_foreign:
+            self.fields["payload_text"].help_text = _FOREIGN
 
     def clean(self) -> dict[str, Any]:
         """Send it again: what the door refuses is an error of the form."""
         cleaned = super().clean() or {}
-        source = get_registry().by_id.get(self.instance.source_id)
-        if source is None:
-            raise forms.ValidationError("The source is disabled: nothing can be sent under its name.")
+        text = cleaned.get("payload_text", "")
+        body = self._keep_as_it_came(text) or text.encode("utf-8", "replace")
         try:
-            receipt = resend(
-                cleaned.get("payload_text", "").encode("utf-8", "replace"),
-                self.instance.dialect,
-                source,
-                open_intake(),
-            )
+            receipt = send_again(self.instance, body, open_intake())
         except WireError as error:
             raise forms.ValidationError(_REFUSED.format(error.message)) from None
         except AppendFailed:
@@ -65,17 +62,24 @@ class MendForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError(_REFUSED.format(f"{receipt.message}{place}"))
         return cleaned
 
+    def _keep_as_it_came(self, text: str) -> bytes | None:
+        """A foreign payload that nobody changed goes as its sender wrote it: its bytes may tell a retry."""
+        field = self.fields["payload_text"]
+        is_same = text.split() == str(field.initial).split()
+        return bytes(self.instance.payload) if is_same and self.instance.dialect == DIALECT else None
 
-def write_payload(payload: bytes) -> str:
+
+def write_payload(payload: bytes, is_foreign: bool = False) -> str:
     """Return a payload as JSON to be mended; what is no JSON stays as it is.
 
-    An item that was understood is kept in the platform's own shape: it is shown as its sender would have written it.
+    An item that was understood is kept in the platform's own shape: it is shown as its sender would have written it. A
+    foreign one came by a webhook.
     """
     try:
         value = msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return payload.decode("utf-8", "replace")
-    if isinstance(value, dict) and {"index", "name"} <= value.keys():
+    if not is_foreign and isinstance(value, dict) and {"index", "name"} <= value.keys():
         value = _restore_item(value)
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
@@ -120,6 +124,11 @@ class QuarantineAdmin(KeysetAdmin):
     readonly_fields = fields[:-1]
     empty_title = "Nothing was refused"
     empty_hint = "An item that cannot be taken is kept here with its reason and its payload."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Quarantined]:
+        """Read what a list shows; what is held may be a megabyte each."""
+        rows: QuerySet[Quarantined] = super().get_queryset(request)
+        return rows.defer("payload", "headers")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Mending is for whoever may change quarantined items."""

@@ -3,14 +3,14 @@
 Its sender was told that we have it, so it is stored before the answer, or the answer says to come again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
 
 from engagement.lib.ids import compute_id
 from tracking.caller import Caller
-from tracking.door import offer_items
+from tracking.door import offer_items, resend
 from tracking.event import Receipt, Rejection
 from tracking.hooks.known import KnownHook, describe_hook
 from tracking.intake import Intake
@@ -73,27 +73,59 @@ def append_mapped(mapped: Mapped, source: KnownSource, intake: Intake, happened_
     return offer_items(list(numbered), caller, intake, happened_at=happened_at)[-1]
 
 
-def send_again(row: Quarantined, body: bytes, intake: Intake) -> Rejection | None:
-    """Map a held payload by today's mapping and append the event; return why it is still none, None when done.
+def send_again(row: Quarantined, body: bytes, intake: Intake) -> Receipt:
+    """Take an item of quarantine again, in the words in which it came; what is refused again is not kept anew.
 
-    A payload that the mapping ignores today is done too. A payload without a time of its own happened when it came.
-    Raises AppendFailed.
+    A webhook is mapped by today's mapping; one that it ignores today is done with. One without a time of its own
+    happened when it came. Raises WireError where the body or the way to read it is gone, AppendFailed when it could not
+    be stored.
     """
     source = intake.registry.by_id.get(row.source_id)
-    if row.hook is None or source is None:
-        message = "Its webhook is gone, or its source is disabled."
-        return Rejection(index=0, code="unknown_hook", message=message)
-    hook = describe_hook(row.hook)
-    try:
-        mapped = map_body(hook, body, row.headers or {})
-    except WireError as error:
-        return Rejection(index=0, code=error.code, message=error.message)
+    if source is None:
+        raise WireError(400, "unknown_source", "The source is disabled: nothing can be sent under its name.")
+    if row.dialect != DIALECT:
+        return resend(body, row.dialect, source, intake)
+    if row.hook is None:
+        raise WireError(400, "unknown_hook", "Its webhook was deleted: nothing says what it means.")
+    mapped = map_body(describe_hook(row.hook), body, row.headers or {})
     problem = find_problem(mapped)
-    if problem is not None or mapped.result is Result.IGNORED:
-        return problem
+    if problem is not None:
+        return Receipt(index=0, outcome="rejected", code=problem.code, field=problem.field, message=problem.message)
+    if mapped.result is Result.IGNORED:
+        return Receipt(index=0, outcome="accepted", message=mapped.notes[-1].message)
     then = msgspec.structs.replace(intake, now=row.received_at)
-    receipt = append_mapped(mapped, source, then, happened_at=row.received_at)
-    return find_rejection(receipt)
+    return append_mapped(mapped, source, then, happened_at=row.received_at)
+
+
+class Again(msgspec.Struct, frozen=True, kw_only=True):
+    """How trying many again went; `problem` is the first reason of those that stayed."""
+
+    done: int
+    left: int
+    problem: str
+
+
+def send_held_again(hook_id: int, intake: Intake, limit: int) -> Again:
+    """Map a hook's held payloads by today's mapping, oldest first, `limit` at most. Raises AppendFailed."""
+    rows = Quarantined.objects.filter(hook_id=hook_id, resent_at__isnull=True).select_related("hook__source")
+    done, left, problem = 0, 0, ""
+    for row in rows.order_by("id")[:limit].iterator(chunk_size=20):
+        refused = _try_again(row, intake)
+        if refused is None:
+            Quarantined.objects.filter(pk=row.pk).update(resent_at=intake.now)
+            done += 1
+        else:
+            left += 1
+            problem = problem or refused
+    return Again(done=done, left=left, problem=problem)
+
+
+def _try_again(row: Quarantined, intake: Intake) -> str | None:
+    try:
+        receipt = send_again(row, bytes(row.payload), intake)
+    except WireError as error:
+        return error.message
+    return None if receipt.outcome == "accepted" else receipt.message
 
 
 def find_rejection(receipt: Receipt) -> Rejection | None:
@@ -101,25 +133,3 @@ def find_rejection(receipt: Receipt) -> Rejection | None:
     if receipt.outcome == "accepted":
         return None
     return Rejection(index=0, code=receipt.code or "rejected", field=receipt.field, message=receipt.message or "")
-
-
-class Again(msgspec.Struct, frozen=True, kw_only=True):
-    """How trying many again went."""
-
-    done: int
-    left: int
-    first_problem: str = ""
-
-
-def send_all_again(rows: Iterable[Quarantined], intake: Intake) -> Again:
-    """Map held payloads by today's mapping, oldest first; those that are still no event stay. Raises AppendFailed."""
-    done, left, first = 0, 0, ""
-    for row in rows:
-        problem = send_again(row, bytes(row.payload), intake)
-        if problem is None:
-            Quarantined.objects.filter(pk=row.pk).update(resent_at=intake.now)
-            done += 1
-        else:
-            left += 1
-            first = first or problem.message
-    return Again(done=done, left=left, first_problem=first)

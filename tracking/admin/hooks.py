@@ -1,0 +1,321 @@
+"""Webhooks: what a foreign system sends, mapped to events beside a live preview of its last payloads."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from unfold.views import ChangeList as UnfoldChangeList
+
+from engagement.lib.pages import PageAdmin
+from engagement.lib.say import say_moment
+from engagement.lib.seal import seal
+from engagement.templatetags.office import as_json
+from tracking.admin.hook_form import HookForm, write_preset
+from tracking.admin.hook_preview import preview
+from tracking.hooks.diary import list_payloads
+from tracking.hooks.hold import send_held_again
+from tracking.hooks.known import forget_hooks, read_secret
+from tracking.hooks.recipe import PLACEHOLDER, find_preset, write_curl
+from tracking.hooks.secrets import OVERLAP, end_former_secret, find_fault, make_secret, replace_secret
+from tracking.hooks.state import HookState, load_state, load_states
+from tracking.intake import open_intake
+from tracking.log.append import AppendFailed
+from tracking.models import Hook, HookPayload, Quarantined
+from tracking.wire.hooks.payload import read_payload
+from tracking.wire.hooks.presets import PRESETS
+from tracking.wire.hooks.signatures import STYLES
+from tracking.wire.request import WireError
+
+AGAIN_AT_ONCE = 500
+_SHOWN_HELD = 5
+_SHOWN_SECRET = 4
+
+
+class HookList(UnfoldChangeList):  # type: ignore[misc]
+    """A page of webhooks, with how each is doing."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the page, then the states of all its rows at once."""
+        super().get_results(request)
+        rows: list[Any] = list(self.result_list)  # type: ignore[has-type]
+        states = load_states([row.pk for row in rows], datetime.now(UTC))
+        for row in rows:
+            row.state = states[row.pk]
+        self.result_list = rows
+
+
+@admin.register(Hook)
+class HookAdmin(PageAdmin):
+    """The addresses at which foreign systems report."""
+
+    form = HookForm
+    fields = ("source", "name", "style", "header", "is_enabled")
+    list_display = ("name", "source", "state_says", "last_received", "last_day", "last_failure")
+    list_filter = ("source",)
+    list_select_related = ("source",)
+    search_fields = ("name", "source__name")
+    actions = None
+    change_form_template = "admin/tracking/hook_form.html"
+    empty_title = "No foreign system reports here yet"
+    empty_hint = (
+        "A webhook is an address at which a shop, a payment provider or any other system reports: each payload is "
+        "verified, mapped to an event and can start rules."
+    )
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add what the page's script asks for, and the steps."""
+        wrap = self.admin_site.admin_view
+        own = [
+            path("preview/", wrap(self.show_preview), name="tracking_hook_preview"),
+            path("payload/<int:payload_id>/", wrap(self.show_payload), name="tracking_hook_payload"),
+            path("<int:hook_id>/replace-secret/", wrap(self.replace_secret), name="tracking_hook_replace_secret"),
+            path("<int:hook_id>/end-former/", wrap(self.end_former), name="tracking_hook_end_former"),
+            path("<int:hook_id>/again/", wrap(self.try_again), name="tracking_hook_again"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list with its states."""
+        return HookList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Hook]:
+        """Read with the sources: each row names its own."""
+        rows: QuerySet[Hook] = super().get_queryset(request)
+        return rows.select_related("source")
+
+    @admin.display(description="state")
+    def state_says(self, hook: Any) -> str:
+        """Return how it is doing."""
+        return show_state(hook, hook.state)
+
+    @admin.display(description="last received")
+    def last_received(self, hook: Any) -> str:
+        """Return when a payload was verified last."""
+        return say_moment(hook.state.received_at)
+
+    @admin.display(description="last 24 hours")
+    def last_day(self, hook: Any) -> str:
+        """Return what came of the payloads of a day."""
+        return say_day(hook.state)
+
+    @admin.display(description="last failure")
+    def last_failure(self, hook: Any) -> str:
+        """Return why a payload was refused last."""
+        state: HookState = hook.state
+        if state.failed_at is None:
+            return "none"
+        return format_html('<span class="wrap">{}<br>{}</span>', say_moment(state.failed_at), state.failure)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin with the source that was asked for, and with what is known of a sender."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        preset = PRESETS.get(initial.pop("preset", ""))
+        return initial | (write_preset(preset) | {"name": preset.name} if preset is not None else {})
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the form with the payloads to try it on."""
+        hook = self.get_object(request, object_id) if object_id else None
+        context = describe_page(hook, request.GET.get("preset", ""))
+        context["may_mend"] = request.user.has_perm("tracking.change_quarantined")
+        return super().changeform_view(request, object_id, form_url, (extra_context or {}) | context)
+
+    def save_model(self, request: HttpRequest, obj: Hook, form: Any, change: bool) -> None:
+        """Save, a new one with its secret, and let this process know at once."""
+        if not change:
+            secret = form.cleaned_data["secret"] or make_secret(STYLES[obj.style])
+            obj.secret = seal(secret)
+            request.hook_secret = secret  # type: ignore[attr-defined]
+        super().save_model(request, obj, form, change)
+        forget_hooks()
+
+    def delete_model(self, request: HttpRequest, obj: Hook) -> None:
+        """Delete, and let this process know at once."""
+        super().delete_model(request, obj)
+        forget_hooks()
+
+    def response_add(self, request: HttpRequest, obj: Hook, post_url_continue: str | None = None) -> HttpResponse:
+        """Show the address and the secret, for the only time."""
+        return self._show_secret(request, obj, request.hook_secret)  # type: ignore[attr-defined]
+
+    def show_preview(self, request: HttpRequest) -> JsonResponse:
+        """Answer with what the form's mapping makes of a payload."""
+        self._allow_edit(request)
+        number = request.POST.get("hook", "")
+        space = f"hook-{number}" if number.isdecimal() else "hook-0"
+        found = preview(request.POST, space, request.POST.get("name", ""))
+        return JsonResponse(
+            {"result": found.result, "says": found.says, "event": found.event, "notes": found.notes},
+        )
+
+    def show_payload(self, request: HttpRequest, payload_id: int) -> JsonResponse:
+        """Answer with one of the last payloads."""
+        self._allow_edit(request)
+        row = get_object_or_404(HookPayload, pk=payload_id)
+        return JsonResponse({"body": write_body(bytes(row.body)), "headers": row.headers})
+
+    def replace_secret(self, request: HttpRequest, hook_id: int) -> HttpResponse:
+        """Ask, then give the webhook a new secret beside its present one."""
+        hook = self._find(request, hook_id)
+        style = STYLES[hook.style]
+        fault = ""
+        if request.method == "POST":
+            secret = request.POST.get("secret", "").strip()
+            fault = find_fault(secret, style) if secret else ""
+            if not fault:
+                secret = secret or make_secret(style)
+                replace_secret(hook, secret, datetime.now(UTC))
+                self.log_change(request, hook, "Replaced the secret.")
+                messages.warning(request, f"The former secret stays valid for {OVERLAP.days} days.")
+                return self._show_secret(request, hook, secret)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Replace the secret of {hook}?",
+            "hook": hook,
+            "days": OVERLAP.days,
+            "fault": fault,
+        }
+        return TemplateResponse(request, "admin/tracking/hook_replace_secret.html", context)
+
+    def end_former(self, request: HttpRequest, hook_id: int) -> HttpResponse:
+        """With POST, refuse the former secret from now on."""
+        hook = self._find(request, hook_id)
+        if request.method == "POST":
+            end_former_secret(hook)
+            self.log_change(request, hook, "Ended the former secret.")
+            messages.success(request, "The former secret is refused from now on.")
+        return HttpResponseRedirect(reverse("admin:tracking_hook_change", args=[hook.pk]))
+
+    def try_again(self, request: HttpRequest, hook_id: int) -> HttpResponse:
+        """With POST, map the held payloads by today's mapping."""
+        hook = self._find(request, hook_id)
+        if not request.user.has_perm("tracking.change_quarantined"):
+            raise PermissionDenied
+        if request.method == "POST":
+            self._send_again(request, hook)
+        return HttpResponseRedirect(reverse("admin:tracking_hook_change", args=[hook.pk]))
+
+    def _send_again(self, request: HttpRequest, hook: Hook) -> None:
+        try:
+            again = send_held_again(hook.pk, open_intake(), AGAIN_AT_ONCE)
+        except AppendFailed:
+            messages.error(request, "The log could not be written just now. Try again.")
+            return
+        self.log_change(request, hook, f"Tried held payloads again: {again.done} done, {again.left} left.")
+        if again.done:
+            messages.success(request, f"{again.done} by today's mapping: events, or ignored.")
+        if again.left:
+            messages.warning(request, f"{again.left} stay held. The first says: {again.problem}")
+
+    def _allow_edit(self, request: HttpRequest) -> None:
+        if not (self.has_change_permission(request) or self.has_add_permission(request)):
+            raise PermissionDenied
+
+    def _find(self, request: HttpRequest, hook_id: int) -> Hook:
+        hook = get_object_or_404(Hook.objects.select_related("source"), pk=hook_id)
+        if not self.has_change_permission(request, hook):
+            raise PermissionDenied
+        return hook
+
+    def _show_secret(self, request: HttpRequest, hook: Hook, secret: str) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            **describe_address(hook, secret),
+            "title": str(hook),
+            "hook": hook,
+            "secret": secret,
+            "next_url": reverse("admin:tracking_hook_change", args=[hook.pk]),
+        }
+        response = TemplateResponse(request, "admin/tracking/hook_secret.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+def describe_page(hook: Hook | None, preset_name: str) -> dict[str, Any]:
+    """Return what stands beside the form."""
+    preset = PRESETS.get(preset_name) or (find_preset(hook.style) if hook is not None else None)
+    context: dict[str, Any] = {
+        "presets": list(PRESETS.values()),
+        "preset": preset,
+        "example": preset and {"body": as_json(preset.example), "headers": preset.headers},
+        "hook_styles": {name: {"header": row.header, "own": row.has_own_header} for name, row in STYLES.items()},
+        "payloads": [],
+    }
+    if hook is None:
+        return context
+    held = Quarantined.objects.filter(hook=hook, resent_at__isnull=True).defer("payload").order_by("-id")
+    state = load_state(hook.pk, datetime.now(UTC))
+    return context | {
+        **describe_address(hook, PLACEHOLDER),
+        "hook": hook,
+        "state": state,
+        "state_badge": show_state(hook, state),
+        "day": say_day(state),
+        "payloads": [(row.pk, f"{say_moment(row.received_at)}, {row.outcome}") for row in list_payloads(hook.pk)],
+        "held": list(held[:_SHOWN_HELD]),
+        "secret_end": read_secret(hook.secret)[-_SHOWN_SECRET:],
+        "former_end": _read_former(hook),
+    }
+
+
+def _read_former(hook: Hook) -> str:
+    is_valid = hook.previous_until is not None and hook.previous_until > datetime.now(UTC)
+    return read_secret(hook.previous_secret)[-_SHOWN_SECRET:] if is_valid else ""
+
+
+def describe_address(hook: Hook, secret: str) -> dict[str, Any]:
+    """Return where its sender sends, and a line that sends the first payload."""
+    address = f"{settings.PUBLIC_URL}/hooks/{hook.source_id}/{hook.name}"
+    style = STYLES[hook.style]
+    curl = write_curl(style, hook.header, address, secret, find_preset(hook.style), datetime.now(UTC))
+    token = f"?token={secret}" if style.query and secret != PLACEHOLDER else ""
+    return {"address": address + token, "curl": curl, "in_address": bool(style.query)}
+
+
+def show_state(hook: Hook, state: HookState) -> str:
+    """Return a webhook's state as a badge."""
+    kind, words = _choose_state(hook, state)
+    return format_html('<span class="badge {}">{}</span>', kind, words)
+
+
+def _choose_state(hook: Hook, state: HookState) -> tuple[str, str]:
+    if not (hook.is_enabled and hook.source.is_enabled):
+        return "", "off"
+    if state.waiting:
+        return "warning", f"{state.waiting} held"
+    if state.is_failing:
+        return "bad", "refuses"
+    return ("good", "takes payloads") if state.received_at is not None else ("info", "waits for its first payload")
+
+
+def say_day(state: HookState) -> str:
+    """Return what became of a day's payloads, in words."""
+    counts = (
+        (state.accepted, "accepted"),
+        (state.ignored, "ignored"),
+        (state.held, "held"),
+        (state.failed, "refused"),
+    )
+    return ", ".join(f"{number:,} {word}" for number, word in counts if number) or "nothing"
+
+
+def write_body(body: bytes) -> str:
+    """Return a payload as indented JSON; what is no JSON stays as it is."""
+    try:
+        return as_json(read_payload(body))
+    except WireError:
+        return body.decode("utf-8", "replace")
