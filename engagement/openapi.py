@@ -6,6 +6,7 @@ from tracking.wire.dialects import DIALECTS
 from tracking.wire.native import NATIVE
 
 _TAG = "Clients of other systems"
+_SYSTEMS = {"segment": "Segment", "mixpanel": "Mixpanel", "ga4": "GA4", "posthog": "PostHog"}
 _ANSWERS = {
     "200": "Taken, in the words that the client expects.",
     "204": "Taken; there is nothing to say.",
@@ -41,7 +42,7 @@ def _describe(dialect: str, method: str, path: str) -> dict[str, Any]:
     name = path.strip("/").replace("/", "_").replace("-", "_").replace(".", "_")
     operation: dict[str, Any] = {
         "operationId": f"{dialect}_{method.lower()}_{name}",
-        "summary": f"What {dialect.capitalize()}'s clients send",
+        "summary": f"What {_SYSTEMS[dialect.partition('_')[0]]}'s clients send",
         "tags": [_TAG],
         "security": [{"key": []}],
         "responses": {status: {"description": words} for status, words in _ANSWERS.items()},

@@ -17,7 +17,10 @@ _OTHERS = "Clients of other systems"
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One call with its example. `path` has its parameters filled in; `key` names which key it needs."""
+    """One call with its example.
+
+    `path` has its parameters filled in; `key` names which key it needs; `success` are the statuses that say so.
+    """
 
     name: str
     summary: str
@@ -26,11 +29,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     key: str
     body: Any = None
-    success: int
+    success: tuple[int, ...]
 
 
 def list_calls(description: Description) -> Iterator[Call]:
-    """Return the calls in the order of the description; those whose body or path lacks an example are left out."""
+    """Return the calls in the order of the description.
+
+    Left out are those whose body or path lacks an example, and those that other systems describe.
+    """
     for path, operations in description["paths"].items():
         for method, operation in operations.items():
             bodies = list(_list_bodies(operation))
@@ -46,7 +52,7 @@ def list_calls(description: Description) -> Iterator[Call]:
                     path=filled,
                     key=_KEYS[next(iter(operation["security"][0]))],
                     body=body,
-                    success=min(int(status) for status in operation["responses"] if status.startswith("2")),
+                    success=tuple(sorted(int(status) for status in operation["responses"] if status.startswith("2"))),
                 )
 
 
