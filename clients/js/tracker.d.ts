@@ -2,8 +2,8 @@
 export type Properties = Record<string, unknown>;
 
 export interface Options {
-  /** The source's public write key, `wk_…`. */
-  key: string;
+  /** The source's public key, `wk_…`. Without one the page's origin says which source it is. */
+  key?: string;
   /** Where the platform answers, such as `https://events.shop.example`. */
   host: string;
   /** Report `page_viewed` by itself: now, and whenever the page's address changes. Off by default. */

@@ -16,7 +16,7 @@ window.engagement.push((ready) => ready.anonymousId());
 
 // @ts-expect-error an event has a name
 tracker.track();
-// @ts-expect-error a source has a key
-createTracker({ host: "https://events.shop.example" });
+// @ts-expect-error the platform is somewhere
+createTracker({ key: "wk_1" });
 // @ts-expect-error there is no such call
 window.engagement.push(["trak", "add_to_cart"]);

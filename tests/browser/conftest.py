@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.shops import gate, open_shop, shop, visitor, write_key  # noqa: F401
+from tests.browser.shops import gate, open_shop, shop, shop_source, visitor  # noqa: F401
 from tests.live import LivePlatform
 
 Scheme = Literal["light", "dark"]

@@ -29,8 +29,8 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 class Gate:
     """Passes requests on to the platform, after those that `faults` says what becomes of."""
 
-    def __init__(self, platform: LivePlatform, key: str, shop_url: str) -> None:
-        self.key = key
+    def __init__(self, platform: LivePlatform, source: dict[str, str], shop_url: str) -> None:
+        self.key, self._source_name = source["write_key"], source["name"]
         self._platform, self._shop_url = platform, shop_url
         self.faults: deque[Say] = deque()
         self.loses_answers = False
@@ -72,9 +72,11 @@ class Gate:
         """Return what is in the event table since this gate was opened."""
         query = """select name, user_id, anonymous_id, message_id, properties, context from event
             where seq > %s and origin = 0 and message_id is not null and source_id =
-                (select id from tracking_source where write_key = %s) order by seq"""
+                (select id from tracking_source where name = %s) order by seq"""
         names = Stored.__struct_fields__
-        return [Stored(**dict(zip(names, row, strict=True))) for row in self._read(query, (self._begin, self.key))]
+        return [
+            Stored(**dict(zip(names, row, strict=True))) for row in self._read(query, (self._begin, self._source_name))
+        ]
 
     def count_stored(self) -> Counter[str]:
         """Return how many events of each name were stored."""

@@ -22,16 +22,15 @@ def shop() -> Iterator[OtherSide]:
 
 
 @pytest.fixture(scope="session")
-def write_key(live_platform: LivePlatform, shop: OtherSide) -> str:
-    """The key of a source that the shop's pages may report to."""
-    made = json.loads(live_platform.manage("source", "add", "Tracked shop", "--origin", shop.url))
-    return str(made["write_key"])
+def shop_source(live_platform: LivePlatform, shop: OtherSide) -> dict[str, str]:
+    """The name and keys of a source that the shop's pages may report to."""
+    return dict(json.loads(live_platform.manage("source", "add", "Tracked shop", "--origin", shop.url)))
 
 
 @pytest.fixture
-def gate(live_platform: LivePlatform, shop: OtherSide, write_key: str) -> Iterator[Gate]:
+def gate(live_platform: LivePlatform, shop: OtherSide, shop_source: dict[str, str]) -> Iterator[Gate]:
     """What stands between the shop's pages and the platform."""
-    opened = Gate(live_platform, write_key, shop.url)
+    opened = Gate(live_platform, shop_source, shop.url)
     yield opened
     opened.stop()
 

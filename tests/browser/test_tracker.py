@@ -43,7 +43,7 @@ def test_a_page_of_the_platforms_own_site_reports(open_shop: OpenShop, live_plat
     page = open_shop()
     page.goto(f"{live_platform.base_url}/demo/")
     page.evaluate("document.head.append(Object.assign(document.createElement('script'), {src: '/tracker.js'}))")
-    page.wait_for_function("window.engagement")
+    wait_for(lambda: page.evaluate("!!window.engagement"))
     page.evaluate("engagement.track('beside_the_shop')")
     wait_until_sent(page)
     with live_platform.connect() as connection:

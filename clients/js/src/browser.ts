@@ -11,7 +11,7 @@ if (!waiting?.version) {
   const told: Record<string, string> = { host: origin, ...Object.fromEntries(searchParams), ...script.dataset };
   const isOn = (name: string) => name in told && told[name] != "false";
   const options: Options = {
-    key: told.key!,
+    key: told.key,
     host: told.host!,
     pageViews: isOn("pageViews"),
     respectDnt: isOn("respectDnt"),

@@ -10,7 +10,8 @@ declare const VERSION: string;
 const LIBRARY = { name: "engagement-tracker", version: VERSION };
 
 export function createTracker(options: Options): Tracker {
-  const sender = createSender(`${options.host}/v1/events?key=${options.key}`, mayReport);
+  const key = options.key ? `?key=${encodeURIComponent(options.key)}` : "";
+  const sender = createSender(`${options.host}/v1/events${key}`, mayReport);
 
   function mayReport(): boolean {
     const { doNotTrack, globalPrivacyControl } = navigator as any;
