@@ -125,7 +125,7 @@ def _load_activations(
             properties={
                 "rule": names.rules.get(rule_id, ""),
                 "rule_id": rule_id,
-                "event": called[event_id],
+                "event_name": called[event_id],
                 "event_id": str(event_id),
             },
             source="",

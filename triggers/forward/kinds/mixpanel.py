@@ -12,8 +12,8 @@ from triggers.forward.kinds.base import Kind, Mapper, Parcel, Reply, Result, Ver
 
 MOST_EVENTS, MOST_PROPERTIES, MOST_NAME = 2_000, 200, 255
 _MOST_BYTES = 1_900_000
-# Mixpanel's own words: what an app calls so would be read as something else.
-_OWN = frozenset({"token", "time", "distinct_id", "event", "length", "bucket"})
+# Mixpanel's own words: what an app calls so would be read as something else, and is given another name.
+_OWN = frozenset({"token", "time", "distinct_id", "length", "bucket"})
 
 
 class Mixpanel(Kind, frozen=True, kw_only=True):
@@ -75,8 +75,8 @@ class _Answer(msgspec.Struct):
 
 def make_event(copy: Copy) -> dict[str, Any]:
     """Return a copy as Mixpanel's import takes it. Its time is in milliseconds."""
-    kept = [key for key in sorted(copy.properties) if key not in _OWN and not key.startswith(("$", "mp_"))]
-    properties = {key: copy.properties[key] for key in kept[:MOST_PROPERTIES]}
+    kept = [key for key in sorted(copy.properties) if not key.startswith(("$", "mp_"))][:MOST_PROPERTIES]
+    properties = {f"p_{key}" if key in _OWN else key: copy.properties[key] for key in kept}
     properties |= {"time": int(copy.occurred_at.timestamp() * 1000), "$insert_id": str(copy.id)}
     device = copy.device if copy.device or copy.user_id else copy.profile
     if device is not None:

@@ -27,6 +27,10 @@ class Webhook(Kind, frozen=True, kw_only=True):
     signing_secret: str
     per_request: Annotated[int, msgspec.Meta(ge=1, le=MOST_IN_REQUEST)] = 1
 
+    def __post_init__(self) -> None:
+        """Refuse a secret that nothing can be signed with."""
+        read_secret(self.signing_secret)
+
     def pack(self, copies: Sequence[Copy]) -> list[list[Parcel]]:
         """Return a strand for each lane."""
         return [self._pack_lane(lane) for lane in split_lanes(copies)]
