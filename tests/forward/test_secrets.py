@@ -1,0 +1,91 @@
+"""Secrets of others are sealed in the database, and a copy that cannot be sent as set up says so and loses nothing."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.conf import LazySettings
+
+from tests.cast import evaluate, report
+from tests.forward.conftest import SECRET, MakeDestination, forward, let_wait_pass, load_progress
+from tests.other_side import OtherSide, Say
+from tracking.models import Source
+from triggers.forward.kinds.ga4 import GoogleAnalytics
+from triggers.forward.secrets import SettingsBroken, open_kind, write_secrets
+from triggers.forward.trial import try_destination
+from triggers.models import RefusedCopy
+
+
+def test_a_secret_is_not_readable_in_the_database(make_destination: MakeDestination) -> None:
+    destination = make_destination()
+    destination.refresh_from_db()
+    assert SECRET not in str(vars(destination))
+    assert SECRET.removeprefix("whsec_")[:10] not in destination.sealed
+
+
+def test_a_secret_that_cannot_be_read_any_more_stops_sending_in_words_and_loses_nothing(
+    source: Source, other_side: OtherSide, make_destination: MakeDestination, settings: LazySettings
+) -> None:
+    destination = make_destination()
+    report("visit", source=source)
+    evaluate()
+    former, settings.SECRET_KEY = settings.SECRET_KEY, "another secret key that is just as long as the other one"
+    forward()
+    assert other_side.heard == []
+    assert "enter it again" in load_progress(destination).error
+
+    settings.SECRET_KEY_FALLBACKS = [former]
+    assert open_kind(destination)
+    settings.SECRET_KEY_FALLBACKS = []
+    with pytest.raises(SettingsBroken):
+        open_kind(destination)
+    write_secrets(destination, {"signing_secret": SECRET})
+    destination.save()
+    let_wait_pass()
+    forward()
+    assert len(other_side.taken) == 1
+
+
+def test_a_copy_that_cannot_be_written_stops_nothing(
+    source: Source, other_side: OtherSide, make_destination: MakeDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_destination("ga4")
+    pack = GoogleAnalytics.pack
+
+    def choke(self: GoogleAnalytics, copies: list) -> list:  # type: ignore[type-arg]
+        if any(copy.name == "poison" for copy in copies):
+            raise OverflowError("too large")
+        return pack(self, copies)
+
+    monkeypatch.setattr(GoogleAnalytics, "pack", choke)
+    for name in ("visit", "poison", "purchase"):
+        report(name, source=source)
+    evaluate()
+    forward()
+    assert [event["name"] for event in other_side.taken[0].json["events"]] == ["visit", "purchase"]
+    refused = RefusedCopy.objects.get()
+    assert refused.name == "poison"
+    assert "cannot be written" in refused.reason
+
+
+@pytest.mark.parametrize("kind", ["webhook", "ga4", "mixpanel"])
+def test_a_test_event_shows_the_answer(make_destination: MakeDestination, other_side: OtherSide, kind: str) -> None:
+    destination = make_destination(kind, is_on=False)
+    taken = {"webhook": b"", "ga4": b'{"validationMessages": []}', "mixpanel": b'{"code":200,"status":"OK"}'}
+    other_side.answer = lambda request: Say(body=taken[kind])
+    trial = try_destination(destination, datetime.now(UTC))
+    assert trial.is_taken
+    assert "It answered 200" in trial.says
+    assert b"test_event" in other_side.heard[0].body
+
+    other_side.refuse(401)
+    trial = try_destination(destination, datetime.now(UTC))
+    assert not trial.is_taken
+    assert "It answered 401" in trial.says
+
+
+def test_a_test_event_names_what_is_in_the_way(make_destination: MakeDestination, settings: LazySettings) -> None:
+    destination = make_destination(is_on=False)
+    settings.OUTBOUND_ALLOWED_NETWORKS = []
+    trial = try_destination(destination, datetime.now(UTC))
+    assert not trial.is_taken
+    assert "private network" in trial.says
