@@ -18,6 +18,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "triggers.delete_template",
         "triggers.view_activation",
         "triggers.view_delivery",
+        "triggers.view_destination",
         "tracking.view_profile",
         "tracking.view_eventtype",
     ),
@@ -42,6 +43,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "tracking.delete_quarantined",
         "tracking.view_setaside",
         "triggers.view_rule",
+        "triggers.view_destination",
+        "triggers.add_destination",
+        "triggers.change_destination",
+        "triggers.delete_destination",
+        "triggers.switch_destination",
     ),
     "Operator": (
         "django_celery_beat.view_periodictask",
@@ -55,6 +61,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "triggers.settle_delivery",
         "triggers.view_sendingswitch",
         "triggers.stop_sending",
+        "triggers.view_destination",
+        "triggers.switch_destination",
     ),
 }
 

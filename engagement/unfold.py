@@ -46,6 +46,7 @@ _NAVIGATION: list[dict[str, Any]] = [
             _link("Webhooks", "webhook", "tracking_hook_changelist", "tracking.view_hook"),
             _link("Events", "timeline", "tracking_event_changelist", "tracking.view_event"),
             _link("Event types", "label", "tracking_eventtype_changelist", "tracking.view_eventtype"),
+            _link("Destinations", "call_split", "triggers_destination_changelist", "triggers.view_destination"),
             _link("Quarantine", "report", "tracking_quarantined_changelist", "tracking.view_quarantined"),
         ],
     },

@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from engagement.admin import figures
 from engagement.admin.badges import load_in_doubt
-from engagement.admin.charts import Chart, make_chart
 from engagement.admin.first_steps import describe_steps, load_first_steps
 from engagement.admin.pulse import find_standstills
 from engagement.admin.remember import remember
+from engagement.lib.charts import Chart, make_chart
 from triggers.models import SendingSwitch
 
 _FRESH_SECONDS = 10

@@ -14,7 +14,7 @@ from tests.admin.conftest import Login
 from tests.cast import approve, make_rule, make_source, make_template
 from tracking.models import EventType, Profile, Quarantined, SetAside, SourceKey
 from tracking.schemas import add_draft
-from triggers.models import Delivery, Rule, RuleState, SendingSwitch, Template
+from triggers.models import Delivery, Destination, Rule, RuleState, SendingSwitch, Template
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +31,9 @@ READABLE = {
     "triggers/delivery/": {MARKETER, OPERATOR},
     "triggers/delivery/in-doubt/": {MARKETER, OPERATOR},
     "triggers/sendingswitch/": {OPERATOR},
+    "triggers/destination/": ALL,
+    "triggers/destination/add/": {DEVELOPER},
+    "triggers/destination/add/?kind=webhook": {DEVELOPER},
     "tracking/profile/": {MARKETER},
     "tracking/source/": {DEVELOPER},
     "tracking/source/add/": {DEVELOPER},
@@ -201,6 +204,17 @@ def _settle(client: Client) -> bool:
     return delivery.state == "accepted"
 
 
+def _pause_destination(client: Client) -> bool:
+    destination = Destination.objects.create(name="Warehouse", kind="webhook", state="on")
+    return client.get(f"/admin/triggers/destination/{destination.pk}/switch/?to=off").status_code == 200
+
+
+def _read_destination(client: Client) -> bool:
+    destination = Destination.objects.create(name="Warehouse", kind="webhook", state="on")
+    answer = client.get(f"/admin/triggers/destination/{destination.pk}/change/")
+    return "keeps up" in answer.content.decode()
+
+
 def _make_user(client: Client) -> bool:
     client.post(
         "/admin/auth/user/add/", {"username": "eve", "password1": "long enough 1", "password2": "long enough 1"}
@@ -238,6 +252,8 @@ DEEDS = [
     (_turn_switch, {OPERATOR}),
     (_settle, {OPERATOR}),
     (_decide_again, {OPERATOR}),
+    (_pause_destination, {DEVELOPER, OPERATOR}),
+    (_read_destination, ALL),
     (_make_user, set()),
 ]
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connections
@@ -22,6 +23,7 @@ from tracking.log.follow import load_lag
 from tracking.models import Source
 from triggers.forward import run
 from triggers.forward.claim import name_consumer
+from triggers.forward.record import record_outcome
 from triggers.forward.run import run_pass
 from triggers.models import CopyCount, DestinationState, RefusedCopy
 from triggers.worker import close_worker, get_worker
@@ -127,7 +129,7 @@ def test_who_lost_the_lease_moves_no_cursor(
 ) -> None:
     destination = make_destination()
     expected = act(source)
-    record = run.record_outcome
+    record = record_outcome
     counted = []
 
     def lose(*arguments: Any) -> int:
@@ -188,6 +190,23 @@ def test_what_is_refused_for_good_is_noted_and_stops_nothing(
     assert (count.sent, count.refused) == (30, 6)
     assert load_progress(destination).failures == 0
     assert load_lag(get_worker().connection, name_consumer(destination.pk)).events == 0
+
+
+def test_of_many_refusals_some_are_noted_and_all_are_counted_and_old_ones_go(
+    source: Source, other_side: OtherSide, make_destination: MakeDestination
+) -> None:
+    destination = make_destination()
+    long_ago = datetime.now(UTC) - timedelta(days=40)
+    RefusedCopy.objects.create(
+        destination=destination, copy_id=uuid4(), lane=1, name="old", reason="old", refused_at=long_ago
+    )
+    CopyCount.objects.create(destination=destination, hour=long_ago, sent=1, refused=1)
+    other_side.refuse(400)
+    act(source, 20)
+    forward()
+    assert CopyCount.objects.get().refused == 120
+    assert RefusedCopy.objects.count() == 100
+    assert not RefusedCopy.objects.filter(name="old").exists()
 
 
 @pytest.mark.parametrize("status", [301, 401, 403, 404, 408, 429, 500, 502, 0])

@@ -42,9 +42,11 @@ update lane_cursor c set position = moved.position
  where c.consumer = %s and c.lane = moved.lane and c.position < moved.position
 """
 _LAG = """
-select count(waiting.seq), min(waiting.received_at) from lane_cursor c
- cross join lateral (select seq, received_at from event e
-                      where e.lane = c.lane and e.seq > c.position order by e.seq limit %s) waiting
+select coalesce(sum(waiting.number), 0)::bigint, min(waiting.since), coalesce(bool_or(waiting.number = %s), false)
+  from lane_cursor c
+ cross join lateral (select count(*) as number, min(received_at) as since
+                       from (select received_at from event e
+                              where e.lane = c.lane and e.seq > c.position order by e.seq limit %s) next) waiting
  where c.consumer = %s
 """
 
@@ -99,6 +101,6 @@ def advance_cursors(connection: Connection, consumer: str, positions: dict[int, 
 
 def load_lag(connection: Connection, consumer: str, most_in_lane: int = 200) -> Lag:
     """Return how far a consumer is behind the log's end; counts up to `most_in_lane` events of each lane."""
-    row = connection.execute(_LAG, (most_in_lane, consumer)).fetchone()
-    events, since = row or (0, None)
-    return Lag(events=events, since=since, is_more=events >= most_in_lane)
+    row = connection.execute(_LAG, (most_in_lane, most_in_lane, consumer)).fetchone()
+    events, since, is_more = row or (0, None, False)
+    return Lag(events=events, since=since, is_more=is_more)

@@ -14,6 +14,7 @@ from triggers.forward.kinds.base import Result, Verdict
 from triggers.forward.send import Outcome
 
 KEPT_AN_HOUR = 100
+KEPT = timedelta(days=35)
 SHORTEST = timedelta(seconds=1)
 
 _LOCK = """
@@ -39,8 +40,10 @@ insert into triggers_copycount (destination_id, hour, sent, refused)
 values (%s, date_trunc('hour', clock_timestamp(), 'UTC'), %s, %s)
     on conflict (destination_id, hour) do update
    set sent = triggers_copycount.sent + excluded.sent, refused = triggers_copycount.refused + excluded.refused
-returning refused - %s
+returning refused - %s, xmax = 0
 """
+_FORGET_COUNTS = "delete from triggers_copycount where destination_id = %s and hour < clock_timestamp() - %s"
+_FORGET_REFUSED = "delete from triggers_refusedcopy where destination_id = %s and refused_at < clock_timestamp() - %s"
 _NOTE = """
 insert into triggers_refusedcopy (destination_id, copy_id, lane, name, reason, refused_at)
 values (%s, %s, %s, %s, %s, clock_timestamp()) on conflict do nothing
@@ -83,8 +86,10 @@ def _count(connection: Connection, destination_id: int, settled: Sequence[Copy],
         return
     refused = [copy for copy in settled if copy.id in outcome.refused]
     values = (destination_id, len(settled) - len(refused), len(refused), len(refused))
-    row = connection.execute(_COUNT, values).fetchone()
-    before = row[0] if row is not None else 0
+    before, is_new_hour = connection.execute(_COUNT, values).fetchone() or (0, False)
+    if is_new_hour:
+        connection.execute(_FORGET_COUNTS, (destination_id, KEPT))
+        connection.execute(_FORGET_REFUSED, (destination_id, KEPT))
     for copy in refused[: max(KEPT_AN_HOUR - before, 0)]:
         reason = outcome.refused[copy.id]
         connection.execute(_NOTE, (destination_id, copy.id, copy.lane, copy.name, reason[:1000]))

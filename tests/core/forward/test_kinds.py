@@ -33,7 +33,7 @@ JSON = st.recursive(
 
 
 def make_copy(number: int = 1, **fields: Any) -> Copy:
-    plain = {
+    plain: dict[str, Any] = {
         "id": UUID(int=number),
         "what": What.EVENT,
         "lane": 1,
