@@ -31,6 +31,13 @@ class Say(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
 
 
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *args: Any) -> None:
+        """Who asks may hang up: that is a part of some stories."""
+
+
 class OtherSide:
     """What it was sent and took (2xx) is in `taken`, all that it was sent in `heard`, in order.
 
@@ -43,8 +50,7 @@ class OtherSide:
         self.connections = 0
         self.answer: Callable[[Heard], Say] = lambda request: Say()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._make_handler())
-        self._server.daemon_threads = True
+        self._server = _QuietServer(("127.0.0.1", 0), self._make_handler())
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
