@@ -1,6 +1,7 @@
 """A body as it was meant: inflated under a cap, its JSON read leniently. Headers are not believed. Pure."""
 
 import json
+import math
 import re
 import zlib
 from typing import Any
@@ -16,7 +17,7 @@ MAX_VALUES = 150_000
 _GZIP = b"\x1f\x8b"
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 _NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")
-_decoder = msgspec.json.Decoder(dict[str, Any])
+_decoder = msgspec.json.Decoder()
 
 
 def inflate(body: bytes) -> bytes:
@@ -44,10 +45,19 @@ def _inflate(body: bytes, window: int) -> bytes:
 
 
 def read_whole(body: bytes) -> dict[str, Any]:
-    """Return the JSON object that a body is; raises WireError.
+    """Return the JSON object that a body is; raises WireError. See `read_any`."""
+    value = read_any(body)
+    if not isinstance(value, dict):
+        raise WireError(400, "invalid_json", "The body must be a JSON object.")
+    return value
 
-    What PostgreSQL cannot store is mended rather than refused, because clients repeat or drop whole batches: half
-    surrogate pairs and bad UTF-8 become replacement characters, U+0000 goes, NaN becomes null.
+
+def read_any(body: bytes) -> Any:
+    """Return the JSON value that a body is; raises WireError.
+
+    What PostgreSQL cannot store is mended rather than refused, because clients repeat or drop whole batches: surrogates
+    that were written one by one (CESU-8) become the character that they mean, what is left of them and bad UTF-8 become
+    replacement characters, U+0000 goes, NaN and numbers beyond all bounds become null.
     """
     values = body.count(b",") + body.count(b"[") + body.count(b"{")
     if values > MAX_VALUES:
@@ -55,20 +65,30 @@ def read_whole(body: bytes) -> dict[str, Any]:
     try:
         if b"\\u0000" not in body:
             return _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise WireError(400, "invalid_json", f"The body must be a JSON object: {error}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     return _mend(body)
 
 
-def _mend(body: bytes) -> dict[str, Any]:
+def _mend(body: bytes) -> Any:
     try:
-        value = json.loads(body.decode("utf-8", "replace"), parse_constant=lambda _: None)
+        value = json.loads(_decode_text(body), parse_constant=lambda _: None, parse_float=_read_float)
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return _decoder.decode(_NUL.sub(r"\1", whole))
     except RecursionError:
         raise WireError(400, "too_deep", "The body is nested too deep.") from None
     except (ValueError, msgspec.MsgspecError) as error:
-        raise WireError(400, "invalid_json", f"The body is not a JSON object: {error}.") from None
+        raise WireError(400, "invalid_json", f"The body is not JSON: {error}.") from None
+
+
+def _decode_text(body: bytes) -> str:
+    try:
+        return body.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return body.decode("utf-8", "replace")
+
+
+def _read_float(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
