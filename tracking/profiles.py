@@ -13,6 +13,7 @@ from tracking.event import ADOPTED, FOLLOW, GROUP, IDENTIFY, IMPORT, LIVE
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from tracking.registry import Registry
+from tracking.traits import apply_statement
 
 MAX_LINKS = 4
 """How many links lead to a person at most: an anonymous profile to a known one, and that to another by alias."""
@@ -196,13 +197,11 @@ def apply_event(state: ProfileState, event: LoggedEvent, seq: int, registry: Reg
 
 
 def _apply_traits(state: ProfileState, event: LoggedEvent) -> None:
-    """A page, whose key anybody can read, may give a known person an e-mail address but never change it."""
-    given = event.properties.get("traits") or {}
-    if event.context.get("$public") and state.user_id is not None and state.traits.get("email"):
-        given = {name: value for name, value in given.items() if name != "email"}
-    merged = state.traits | given
-    if merged != state.traits:
-        state.traits = merged
+    """A page, whose key anybody can read, may give a known person an e-mail address but never change or take it."""
+    is_guarded = bool(event.context.get("$public")) and state.user_id is not None
+    traits = apply_statement(state.traits, event.properties, keeps_email=is_guarded)
+    if traits != state.traits:
+        state.traits = traits
         state.is_changed = True
 
 

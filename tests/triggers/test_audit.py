@@ -147,6 +147,22 @@ def test_who_somebody_is_outlives_the_log(source: Source) -> None:
     assert found.activations == 1
 
 
+def test_a_replay_counts_what_a_person_was_told_by_operators_as_production_did(source: Source) -> None:
+    make_rule(
+        trigger={"kind": "event", "event": "purchase"},
+        conditions={"node": "compare", "field": {"from": "profile", "path": "logins"}, "operator": "is", "value": 2},
+    )
+    events = []
+    for name in ("$identify", "purchase", "$identify", "purchase"):
+        said = {"traits": {}, "add": {"logins": 1}} if name == "$identify" else {}
+        events.append(report(name, source=source, properties=said))
+        evaluate()
+    assert (audit().is_clean, audit().activations) == (True, 1)
+    outlived = [event.id for event in events[:3]]
+    get_worker().connection.execute("delete from event where id = any(%s)", (outlived,))
+    assert (audit().is_clean, audit().activations) == (True, 1)
+
+
 def test_what_a_device_was_told_about_its_owner_outlives_the_log_too(source: Source) -> None:
     gold = {"node": "compare", "field": {"from": "profile", "path": "plan"}, "operator": "is", "value": "gold"}
     make_rule(trigger={"kind": "event", "event": "purchase"}, conditions=gold)

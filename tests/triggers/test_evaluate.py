@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -12,6 +13,7 @@ from tests.cast import ADA, CART, ON_CART, deliver, evaluate, make_rule, make_te
 from tracking.event import IMPORT, compute_user_profile_id
 from tracking.log.appenders import get_appender
 from tracking.models import Event, LaneCursor, Profile, SetAside, Source
+from tracking.profiles import load_traits_at
 from tracking.queries import find_events
 from tracking.set_aside import decide_again
 from triggers.audit.compare import audit
@@ -95,6 +97,26 @@ def test_a_page_cannot_change_a_known_persons_address(source: Source) -> None:
     report("$identify", source=source, properties={"traits": {"email": "ada@example.com"}})
     evil = {"traits": {"email": "evil@example.com", "plan": "pro"}}
     report("$identify", source=source, properties=evil, is_public=True)
+
+    evaluate()
+
+    assert Profile.objects.get().traits == {"email": "ada@example.com", "plan": "pro"}
+
+
+@pytest.mark.parametrize(
+    "operators",
+    [
+        {"set_once": {"email": "evil@example.com"}},
+        {"append": {"email": "evil@example.com"}},
+        {"union": {"email": ["evil@example.com"]}},
+        {"remove": {"email": "ada@example.com"}},
+        {"unset": ["email"]},
+    ],
+)
+def test_a_page_cannot_change_or_take_an_address_by_any_operator(source: Source, operators: dict[str, Any]) -> None:
+    report("$identify", source=source, properties={"traits": {"email": "ada@example.com"}})
+    said = {"traits": {"plan": "pro"}} | operators
+    report("$identify", source=source, properties=said, is_public=True)
 
     evaluate()
 
@@ -286,3 +308,20 @@ def test_all_stages_at_once_do_not_deadlock(source: Source) -> None:
     assert failures == []
     assert audit().is_clean
     assert SetAside.objects.count() == 0
+
+
+def test_operators_on_a_person_are_applied_in_the_order_of_the_log(source: Source) -> None:
+    for said in (
+        {"traits": {"plan": "free", "tags": ["a"]}},
+        {"add": {"logins": 2}},
+        {"set_once": {"plan": "pro", "first_seen": "today"}, "append": {"tags": "b"}},
+        {"add": {"logins": 3}, "unset": ["plan"]},
+        {"set_once": {"plan": "gold"}, "remove": {"tags": "a"}},
+    ):
+        report("$identify", source=source, properties={"traits": {}} | said)
+    evaluate()
+    expected = {"plan": "gold", "logins": 5, "first_seen": "today", "tags": ["b"]}
+    profile = Profile.objects.get()
+    assert profile.traits == expected
+    with open_connection("test", timeout_ms=5_000) as connection:
+        assert load_traits_at(connection, profile.pk, profile.applied_seq) == expected

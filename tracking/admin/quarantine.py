@@ -23,6 +23,7 @@ from tracking.wire.request import WireError
 
 _GROUPED_DAYS = 7
 _FOREIGN = "A webhook's payload as JSON. Send it again once its mapping is mended: today's mapping is used."
+_NOT_SHOWN = frozenset({"index", "is_import"})
 _REFUSED = "It was refused again: {}"
 
 
@@ -87,9 +88,9 @@ def write_payload(payload: bytes, is_foreign: bool = False) -> str:
 def _restore_item(item: dict[str, Any]) -> dict[str, Any]:
     name = item.pop("name")
     properties = item.pop("properties", None) or {}
-    kept = {key: value for key, value in item.items() if key != "index" and value not in (None, {})}
+    kept = {key: value for key, value in item.items() if key not in _NOT_SHOWN and value not in (None, {})}
     if name == IDENTIFY:
-        return kept | {"traits": properties.get("traits", {})}
+        return kept | {"traits": {}} | properties
     if name == ALIAS:
         return kept | properties
     return {"event": name} | kept | ({"properties": properties} if properties else {})

@@ -34,7 +34,15 @@ class IdentifyIn(serializers.Serializer[Any]):
 
     user_id = serializers.CharField(max_length=255)
     anonymous_id = serializers.CharField(max_length=255, required=False)
-    traits = serializers.DictField(required=False)
+    traits = serializers.DictField(required=False, help_text="Set as they are.")
+    set_once = serializers.DictField(required=False, help_text="Set where nothing is known yet.")
+    add = serializers.DictField(child=serializers.FloatField(), required=False, help_text="Added to numbers.")
+    append = serializers.DictField(required=False, help_text="One value each, put at the end of a list.")
+    union = serializers.DictField(
+        child=serializers.ListField(), required=False, help_text="Lists: values that are not there yet are added."
+    )
+    remove = serializers.DictField(required=False, help_text="One value each, taken out of a list.")
+    unset = serializers.ListField(child=serializers.CharField(), required=False, help_text="Names to be forgotten.")
 
 
 class BatchIn(serializers.Serializer[Any]):

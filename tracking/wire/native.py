@@ -9,6 +9,7 @@ import msgspec
 
 from tracking.event import ALIAS, IDENTIFY, Item, Receipt, Rejection
 from tracking.schema.validate import MAX_BATCH, needs_look
+from tracking.traits import OPERATORS
 from tracking.wire.body import inflate
 from tracking.wire.dialect import Dialect, Parsed, Told
 from tracking.wire.fields import drop_own_names
@@ -45,6 +46,12 @@ class _Identify(msgspec.Struct, forbid_unknown_fields=True):
     user_id: Id
     anonymous_id: Id = None
     traits: dict[str, Any] | None = None
+    set_once: dict[str, Any] | None = None
+    add: dict[str, int | float] | None = None
+    append: dict[str, Any] | None = None
+    union: dict[str, list[Any]] | None = None
+    remove: dict[str, Any] | None = None
+    unset: list[str] | None = None
     message_id: Id = None
     timestamp: Moment | None = None
     sent_at: Moment | None = None
@@ -234,9 +241,13 @@ def _make_identify(index: int, told: _Identify, batch_sent_at: datetime | None) 
         message_id=_text(told.message_id),
         timestamp=told.timestamp,
         sent_at=told.sent_at or batch_sent_at,
-        properties={"traits": told.traits or {}},
+        properties={"traits": told.traits or {}} | _read_operators(told),
         context=drop_own_names(told.context or {}),
     )
+
+
+def _read_operators(told: _Identify) -> dict[str, Any]:
+    return {name: operands for name in OPERATORS if (operands := getattr(told, name)) is not None}
 
 
 def _text(value: str | int | None) -> str | None:

@@ -1,0 +1,135 @@
+from copy import deepcopy
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracking.traits import (
+    MAX_BYTES,
+    MAX_LIST_BYTES,
+    MAX_LIST_VALUES,
+    MAX_NUMBER,
+    OPERATORS,
+    apply_statement,
+)
+
+KNOWN: dict[str, Any] = {"plan": "free", "visits": 3, "tags": ["a", "b", "a"], "nick": None}
+
+
+@pytest.mark.parametrize(
+    ("said", "changed"),
+    [
+        ({"traits": {"plan": "pro"}}, {"plan": "pro"}),
+        ({"set_once": {"plan": "pro", "first": "x", "nick": "ada", "nothing": None}}, {"first": "x", "nick": "ada"}),
+        ({"add": {"visits": 2, "new": 1.5, "nick": 1}}, {"visits": 5, "new": 1.5, "nick": 1}),
+        ({"append": {"tags": "a", "new": [1]}}, {"tags": ["a", "b", "a", "a"], "new": [[1]]}),
+        ({"union": {"tags": ["c", "b", "c"], "new": ["x", "x"]}}, {"tags": ["a", "b", "a", "c"], "new": ["x"]}),
+        ({"union": {"tags": "c"}}, {"tags": ["a", "b", "a", "c"]}),
+        ({"remove": {"tags": "a", "unknown": 1}}, {"tags": ["b"]}),
+        ({"traits": {"plan": "pro"}, "append": {"log": "then"}, "unset": ["nick"]}, {"plan": "pro", "log": ["then"]}),
+    ],
+)
+def test_each_operator_does_what_its_name_says(said: dict[str, Any], changed: dict[str, Any]) -> None:
+    expected = KNOWN | changed
+    for name in said.get("unset", []):
+        del expected[name]
+    assert apply_statement(deepcopy(KNOWN), said) == expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"add": {"plan": 1}},
+        {"add": {"visits": "1"}},
+        {"add": {"visits": True}},
+        {"add": {"visits": MAX_NUMBER}},
+        {"append": {"plan": "x"}},
+        {"union": {"plan": ["x"]}},
+        {"union": {"tags": ["a"]}},
+        {"remove": {"plan": "free"}},
+        {"unset": ["unknown"]},
+        {"unset": {"plan": 1}},
+        {"traits": ["plan"]},
+        {"traits": None, "add": 5, "append": "x"},
+    ],
+)
+def test_what_does_not_fit_leaves_everything_as_it_is(said: dict[str, Any]) -> None:
+    traits = deepcopy(KNOWN)
+    assert apply_statement(traits, said) is traits
+    assert traits == KNOWN
+
+
+def test_true_is_not_one() -> None:
+    assert apply_statement({"tags": [1]}, {"union": {"tags": [True]}}) == {"tags": [1, True]}
+    assert apply_statement({"tags": [1, True]}, {"remove": {"tags": True}}) == {"tags": [1]}
+
+
+def test_a_list_keeps_its_latest_values() -> None:
+    numbers = {"seen": list(range(MAX_LIST_VALUES))}
+    seen = apply_statement(numbers, {"append": {"seen": "last"}})["seen"]
+    assert (len(seen), seen[0], seen[-1]) == (MAX_LIST_VALUES, 1, "last")
+    texts = {"seen": ["x" * 10_000] * 3}
+    seen = apply_statement(texts, {"append": {"seen": "y" * 10_000}})["seen"]
+    assert [text[0] for text in seen] == ["x", "x", "y"]
+    assert len(msgspec.json.encode(seen)) <= MAX_LIST_BYTES
+
+
+def test_a_person_does_not_grow_without_end_and_may_shrink() -> None:
+    large = {str(number): "x" * 30_000 for number in range(8)}
+    assert apply_statement(large, {"traits": {"more": "x" * 30_000}}) is large
+    larger = large | {"9": "x" * MAX_BYTES}
+    assert apply_statement(larger, {"unset": ["9"]}) == large
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"traits": {"email": "evil@example.com"}},
+        {"traits": {"email": None}},
+        {"set_once": {"email": "evil@example.com"}},
+        {"add": {"email": 1}},
+        {"append": {"email": "evil@example.com"}},
+        {"union": {"email": ["evil@example.com"]}},
+        {"remove": {"email": "ada@example.com"}},
+        {"unset": ["email"]},
+    ],
+)
+@pytest.mark.parametrize("email", ["ada@example.com", ["ada@example.com"], 5])
+def test_an_address_that_is_kept_is_kept_from_every_operator(said: dict[str, Any], email: Any) -> None:
+    traits = {"email": email, "plan": "free"}
+    assert apply_statement(traits, said | {"add": said.get("add", {}) | {"n": 1}}, keeps_email=True) == {
+        "email": email,
+        "plan": "free",
+        "n": 1,
+    }
+
+
+def test_an_address_may_be_given_once_but_not_made_a_list_of() -> None:
+    given_ = apply_statement({}, {"set_once": {"email": "ada@example.com"}}, keeps_email=True)
+    assert given_ == {"email": "ada@example.com"}
+    assert apply_statement({}, {"append": {"email": "ada@example.com"}}, keeps_email=True) == {}
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+OPERANDS = st.dictionaries(st.sampled_from(["email", "a", "b", ""]), VALUES, max_size=4) | VALUES
+
+
+@given(
+    traits=st.dictionaries(st.sampled_from(["email", "a", "b"]), VALUES, max_size=3),
+    said=st.dictionaries(st.sampled_from(["traits", *OPERATORS, "other"]), OPERANDS, max_size=5),
+    keeps_email=st.booleans(),
+)
+def test_no_statement_raises_or_touches_what_it_is_given(
+    traits: dict[str, Any], said: dict[str, Any], keeps_email: bool
+) -> None:
+    before, told = deepcopy(traits), deepcopy(said)
+    changed = apply_statement(traits, said, keeps_email=keeps_email)
+    assert (traits, said) == (before, told)
+    assert not (keeps_email and traits.get("email")) or changed["email"] == traits["email"]
+    msgspec.json.encode(changed)

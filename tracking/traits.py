@@ -1,0 +1,150 @@
+"""What a statement about a person does to their traits. Pure: production, a replay and "why?" apply the same.
+
+An `$identify` holds `traits`, which are set, and beside them operators, each an object by the names of traits, but
+`unset`, a list of names. They are applied in the order of `_OPERATORS`. What does not fit (a number to be added to a
+text, a value to be appended to one) leaves the trait as it is: a statement in the log can no longer be refused.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+MAX_LIST_VALUES = 1_000
+MAX_LIST_BYTES = 32 * 1024
+MAX_BYTES = 256 * 1024
+"""All traits of a person, as JSON. A statement that would make them grow beyond it changes nothing."""
+
+MAX_NUMBER = 2**53
+"""Beyond it a number is no longer exact everywhere: a sum stays where it is."""
+
+UNSET = "unset"
+_EMAIL = "email"
+_GIVING = frozenset({"traits", "set_once"})
+
+Traits = Mapping[str, Any]
+_MISSING = object()
+
+
+def apply_statement(traits: dict[str, Any], said: Traits, *, keeps_email: bool = False) -> dict[str, Any]:
+    """Return a person's traits after a statement; the same object when nothing changes.
+
+    With `keeps_email` an e-mail address may be given but neither changed nor taken, by whatever operator.
+    """
+    changed = dict(traits)
+    for name, operate in _OPERATORS.items():
+        operands = said.get(name)
+        if operands:
+            may_touch_email = not keeps_email or (name in _GIVING and not changed.get(_EMAIL))
+            for trait, operand in _list_operands(name, operands):
+                if trait != _EMAIL or may_touch_email:
+                    _change(changed, trait, operate(changed.get(trait, _MISSING), operand))
+    if changed == traits or _is_too_large(changed, traits):
+        return traits
+    return changed
+
+
+def _list_operands(operator: str, operands: Any) -> Iterable[tuple[str, Any]]:
+    if operator == UNSET:
+        return [(name, None) for name in operands if isinstance(name, str)] if isinstance(operands, list) else []
+    return list(operands.items()) if isinstance(operands, dict) else []
+
+
+def _change(traits: dict[str, Any], name: str, value: Any) -> None:
+    if value is _MISSING:
+        traits.pop(name, None)
+    else:
+        traits[name] = value
+
+
+def _is_too_large(changed: Traits, before: Traits) -> bool:
+    size = len(msgspec.json.encode(changed))
+    return size > MAX_BYTES and size > len(msgspec.json.encode(before))
+
+
+def _set(_: Any, operand: Any) -> Any:
+    return operand
+
+
+def _set_once(current: Any, operand: Any) -> Any:
+    """An empty value is no value: clients send one for what they do not know."""
+    return operand if (current is _MISSING or current is None) and operand is not None else current
+
+
+def _add(current: Any, operand: Any) -> Any:
+    before = 0 if current is _MISSING or current is None else current
+    if not _is_number(before) or not _is_number(operand):
+        return current
+    total = before + operand
+    return total if math.isfinite(total) and abs(total) <= MAX_NUMBER else current
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _append(current: Any, operand: Any) -> Any:
+    values = _read_list(current)
+    return current if values is None else _bound([*values, operand])
+
+
+def _union(current: Any, operand: Any) -> Any:
+    values = _read_list(current)
+    if values is None:
+        return current
+    known = {_write(value) for value in values}
+    added = []
+    for value in operand if isinstance(operand, list) else [operand]:
+        written = _write(value)
+        if written not in known:
+            known.add(written)
+            added.append(value)
+    return _bound([*values, *added]) if added or current is _MISSING else current
+
+
+def _remove(current: Any, operand: Any) -> Any:
+    if not isinstance(current, list):
+        return current
+    written = _write(operand)
+    return [value for value in current if _write(value) != written]
+
+
+def _unset(_: Any, operand: Any) -> Any:
+    return _MISSING
+
+
+def _read_list(current: Any) -> list[Any] | None:
+    """Return the list that a trait is, an empty one for none; None for a trait that is something else."""
+    if current is _MISSING or current is None:
+        return []
+    return current if isinstance(current, list) else None
+
+
+def _bound(values: list[Any]) -> list[Any]:
+    """Keep the latest values of a list: as many as are allowed, and as fit."""
+    room, kept = MAX_LIST_BYTES, 0
+    for value in reversed(values[-MAX_LIST_VALUES:]):
+        room -= len(_write(value)) + 1
+        if room < 0:
+            break
+        kept += 1
+    return values[len(values) - kept :]
+
+
+def _write(value: Any) -> bytes:
+    """Two values are equal when their JSON is: to Python, true is 1."""
+    return msgspec.json.encode(value, order="deterministic")
+
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "traits": _set,
+    "set_once": _set_once,
+    "add": _add,
+    "append": _append,
+    "union": _union,
+    "remove": _remove,
+    UNSET: _unset,
+}
+OPERATORS = tuple(_OPERATORS)[1:]
+"""What an `$identify` may hold beside its traits."""
