@@ -8,7 +8,7 @@ from tracking.registry import KnownSource, Registry
 from tracking.wire.request import WireError, WireRequest, WireResponse
 
 _CORS_METHODS = "GET, POST"
-_CORS_HEADERS = "Authorization, Content-Type, X-Write-Key, X-Retry-Count"
+_CORS_HEADERS = "Authorization, Content-Type, X-Write-Key, X-Retry-Count, traceparent"
 _CORS_SECONDS = "7200"
 _KEYS_IN_QUERY = ("key", "write_key")
 

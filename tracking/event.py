@@ -31,10 +31,11 @@ DAY = timedelta(days=1)
 _SKEW_NOISE = timedelta(seconds=5)
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that a client reported, as its dialect understood it.
 
-    `timestamp` and `sent_at` are the client's clock (aware); `payload` the item as it came, for quarantine.
+    `timestamp` and `sent_at` are the client's clock (aware). With `is_import` it came by a call that brings history:
+    what is more than a day old then starts nothing and shows nobody to be active.
     """
 
     index: int
@@ -46,6 +47,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: datetime | None = None
     properties: dict[str, Any] = {}
     context: dict[str, Any] = {}
+    is_import: bool = False
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,7 +185,7 @@ def stamp_item(item: Item, stamp: Stamp) -> NewEvent | Rejection:
         properties=item.properties,
         context=item.context | {"$public": True} if stamp.is_public else item.context,
         source_id=stamp.source_id,
-        origin=stamp.origin,
+        origin=IMPORT if item.is_import and _is_history(occurred_at, stamp.now) else stamp.origin,
         message_id=item.message_id,
         user_id=item.user_id,
         anonymous_id=item.anonymous_id,
@@ -198,6 +200,10 @@ def _choose_moment(item: Item, occurred_at: datetime | None, now: datetime) -> t
     distance = max(abs(item.timestamp - occurred_at), item.timestamp - now)
     needs_dedup = item.message_id is not None and distance > DAY / 2
     return (item.timestamp if distance <= DAY else now), needs_dedup
+
+
+def _is_history(occurred_at: datetime | None, now: datetime) -> bool:
+    return occurred_at is not None and now - occurred_at > DAY
 
 
 def _compute_dedup_key(item: Item, source_id: int, profile_id: UUID) -> UUID:

@@ -3,11 +3,12 @@
 from tracking.wire.dialect import Dialect
 from tracking.wire.ga4.measurement_protocol import GA4
 from tracking.wire.ga4.web_hits import GA4_WEB
+from tracking.wire.mixpanel.dialect import MIXPANEL
 from tracking.wire.native import NATIVE
 from tracking.wire.request import WireRequest
 from tracking.wire.segment import SEGMENT
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (SEGMENT, GA4, GA4_WEB, NATIVE)}
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (SEGMENT, MIXPANEL, GA4, GA4_WEB, NATIVE)}
 """By name. Of those that share a path the more particular one comes first; the last one takes what is left."""
 
 _BY_PATH: dict[str, list[Dialect]] = {}

@@ -1,0 +1,27 @@
+"""Forms as they come: in an address or in a body, whatever its Content-Type says. Pure."""
+
+from urllib.parse import unquote_to_bytes
+
+MAX_FIELDS = 100
+
+
+def read_form(encoded: bytes) -> dict[str, bytes]:
+    """Return the first value of each field of a form."""
+    fields: dict[str, bytes] = {}
+    for pair in encoded.split(b"&", MAX_FIELDS)[:MAX_FIELDS]:
+        name, _, value = pair.partition(b"=")
+        fields.setdefault(_unquote(name).decode("utf-8", "replace"), _unquote(value))
+    return fields
+
+
+def find_field(encoded: bytes, name: str) -> bytes | None:
+    """Return the first value of one field, without a look into the others."""
+    start = name.encode() + b"="
+    for pair in encoded.split(b"&", MAX_FIELDS)[:MAX_FIELDS]:
+        if pair.startswith(start):
+            return _unquote(pair[len(start) :])
+    return None
+
+
+def _unquote(text: bytes) -> bytes:
+    return unquote_to_bytes(text.replace(b"+", b" "))
