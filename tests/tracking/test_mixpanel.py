@@ -11,9 +11,9 @@ import pytest
 from django.test import Client
 
 from tests.cast import make_source
-from tracking.models import Event, Quarantined, Source
+from tracking.keys import add_foreign_key, make_key
+from tracking.models import Event, KeyKind, Quarantined, Source
 from tracking.registry import forget_registry
-from tracking.sources import replace_secret_key
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -173,10 +173,21 @@ def test_the_key_is_where_each_client_puts_it(source: Source) -> None:
     # A secret of the system before, or of nobody, leaves the token as the key.
     assert send("/import", pack(event(source)), **basic("secret_456")).content == b"1"
     assert send("/import", pack(bare), **basic("secret_456")).status_code == 401
+    assert send("/track?token=sk_in_logs&verbose=1", pack(event(source))).status_code == 401
+
+
+def test_a_token_that_clients_carry_already_goes_on(source: Source) -> None:
+    token = "0123456789abcdef0123456789abcdef"
+    add_foreign_key(source, token)
+    forget_registry()
+    bare = {"event": "add_to_cart", "properties": {"distinct_id": "ada"}}
+    assert send("/track", pack(event(source, token=token))).content == b"1"
+    assert send(f"/track?token={token}", pack(bare)).content == b"1"
+    assert send("/import", pack(bare), **basic(token)).content == b"1"
 
 
 def test_with_the_secret_key_an_import_may_say_what_a_page_may_not(source: Source) -> None:
-    secret = replace_secret_key(source)
+    secret = make_key(source, KeyKind.SECRET).value
     forget_registry()
     forged = event(source, "cart_abandonment")
     assert send("/import", pack(forged)).content == b"0"

@@ -65,11 +65,14 @@ def find_key(request: WireRequest) -> str | None:
     """Return the key of Basic authentication or of the address, if it is one of the platform's.
 
     Another system's secret, which a team may have left in place, says nothing: then the token of the items is the key.
-    A service account's password may be the secret key.
+    A service account's password may be the secret key. Raises WireError (401) for a secret key in the address.
     """
     user, password = read_basic(request)
-    given = (password, user, _find_token(request))
-    return next((key for key in given if key is not None and key.startswith(_OURS)), None)
+    token = _find_token(request) or ""
+    if token.startswith(_SECRET):
+        message = "A secret key in an address ends up in logs: send it by Basic authentication, and replace this one."
+        raise WireError(401, "secret_key_in_url", message, "token")
+    return next((key for key in (password, user, token) if key.startswith(_OURS)), None)
 
 
 def read_request(request: WireRequest) -> Told:
@@ -121,7 +124,9 @@ def _choose_token(request: WireRequest, parcel: Parcel) -> str | None:
 def _choose_key(request: WireRequest, parcel: Parcel, token: str | None) -> str | None:
     """Return the key that the body names: a secret one of its form, else the items' token, else whatever is given."""
     given = parcel.fields.get("api_key", b"").decode("utf-8", "replace")
-    return given if given.startswith(_SECRET) else token or given or read_basic(request)[0] or None
+    if given.startswith(_SECRET):
+        return given
+    return token or given or _find_token(request) or read_basic(request)[0] or None
 
 
 def _read_token(item: Any) -> str | None:
