@@ -1,5 +1,6 @@
 """Requests that real libraries sent, as they were recorded."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,13 +26,19 @@ def load_requests(pattern: str) -> list[WireRequest]:
     return [make_request(parameter.values[0]) for parameter in load_samples(pattern)]
 
 
+def read_body(sample: Any) -> bytes:
+    """Return a recorded body, byte by byte."""
+    raw = sample["raw"]
+    return base64.b64decode(raw["base64"]) if "base64" in raw else raw["text"].encode()
+
+
 def make_request(sample: Any, **more: Any) -> WireRequest:
     """Return a recorded request as the door gets it."""
     fields = {
         "method": sample["method"],
         "path": sample["path"].rstrip("/"),
         "headers": {name.lower(): value for name, value in sample["headers"].items()},
-        "body": sample["raw"]["text"].encode(),
+        "body": read_body(sample),
         "query": sample["query_string"],
     }
     return WireRequest(**fields | more)

@@ -5,7 +5,7 @@ from django.urls import URLPattern, path, re_path
 from tracking.api.hooks import HookView
 from tracking.api.ingest import AliasView, DialectView, EventsView, IdentifyView, TrackEventView
 from tracking.api.read import ProfileEventsView, ProfileView
-from tracking.wire.dialects import DIALECTS
+from tracking.wire.dialects import DIALECTS, write_pattern
 from tracking.wire.native import NATIVE
 
 _NATIVE_VIEWS = {
@@ -19,7 +19,7 @@ _NATIVE_VIEWS = {
 def _list_addresses() -> list[URLPattern]:
     paths = {path for dialect in DIALECTS.values() for path in dialect.methods} - NATIVE.methods.keys()
     views = _NATIVE_VIEWS | dict.fromkeys(sorted(paths), DialectView)
-    return [re_path(f"^{path[1:]}/?$", view.as_view()) for path, view in views.items()]
+    return [re_path(write_pattern(path), view.as_view()) for path, view in views.items()]
 
 
 urlpatterns = [
