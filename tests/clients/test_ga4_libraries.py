@@ -59,7 +59,7 @@ def test_the_python_library_raises_where_nothing_was_answered_and_may_be_asked_a
 
 def test_the_python_library_learns_that_its_key_is_wrong(team: Team, falter: Falter) -> None:
     client = make_client(team, falter().url)
-    client.api_secret = "nobodys"
+    client.api_secret = "sk_nobodys"
     with pytest.raises(HTTPError, match="401"):
         client.send([make_event(client, "add_to_cart", sku="lamp")])
 

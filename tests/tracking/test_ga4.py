@@ -9,6 +9,7 @@ from tests.cast import make_source
 from tests.samples import load_samples
 from tracking.door import resend
 from tracking.intake import open_intake
+from tracking.keys import add_foreign_key
 from tracking.models import AllowedOrigin, Event, Quarantined, Source
 from tracking.registry import forget_registry, get_registry
 from tracking.sources import create_source
@@ -16,10 +17,13 @@ from tracking.sources import create_source
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+SHOP = {"origin": "https://shop.example"}
+
+
 @pytest.fixture
 def source(log: None) -> Source:
     made = make_source()
-    AllowedOrigin.objects.create(source=made, origin="https://shop.example")
+    AllowedOrigin.objects.create(source=made, origin=SHOP["origin"])
     forget_registry()
     return made
 
@@ -40,7 +44,7 @@ def test_every_recorded_request_is_answered_as_google_does(source: Source, sampl
     query = query.replace("secret_456", source.write_key)
     send_it = Client().get if sample["method"] == "GET" else Client().post
     body = {} if sample["method"] == "GET" else {"data": sample["raw"]["text"], "content_type": "text/plain"}
-    answer = send_it(f"{sample['path']}?{query}", **body, headers={"origin": "https://shop.example"})
+    answer = send_it(f"{sample['path']}?{query}", **body, headers=SHOP)
     expected = (200, b'{"validationMessages":[]}') if sample["path"].startswith("/debug") else (204, b"")
     assert (answer.status_code, answer.content) == expected
     assert Event.objects.exists() == (expected[0] == 204)
@@ -57,7 +61,7 @@ def test_a_server_shows_its_secret_and_a_page_the_key_that_anybody_can_see(sourc
 
 
 def test_an_unknown_key_and_a_foreign_page_are_told_so(source: Source) -> None:
-    answer = send("/mp/collect", cart(), measurement_id=source.write_key, api_secret="nonsense")
+    answer = send("/mp/collect", cart(), measurement_id=source.write_key, api_secret="sk_nonsense")
     assert (answer.status_code, answer.json()["code"]) == (401, "unknown_key")
     assert send("/debug/mp/collect", cart(), api_secret="nonsense").status_code == 401
     foreign = Client().get(f"/g/collect?tid={source.write_key}&en=a&cid=1", headers={"origin": "https://evil.example"})
@@ -65,12 +69,22 @@ def test_an_unknown_key_and_a_foreign_page_are_told_so(source: Source) -> None:
     assert not Event.objects.exists()
 
 
-def test_gtags_own_stream_id_leaves_it_to_the_pages_origin(source: Source) -> None:
-    for origin, status in (("https://shop.example", 204), ("https://evil.example", 403)):
-        answer = Client().get("/g/collect?tid=G-ABC123&en=login&cid=1", headers={"origin": origin})
-        assert answer.status_code == status
-    assert Client().get("/g/collect?tid=G-ABC123&en=login&cid=1").json()["code"] == "key_required"
-    assert Event.objects.get().source_id == source.pk
+def test_clients_may_keep_the_id_that_google_gave_them(source: Source) -> None:
+    add_foreign_key(source, "G-ABC123")
+    forget_registry()
+    assert Client().get("/g/collect?tid=G-ABC123&en=login&cid=1", headers=SHOP).status_code == 204
+    assert send("/mp/collect", cart(), measurement_id="G-ABC123", api_secret="googles-own").status_code == 204
+    assert set(Event.objects.values_list("source_id", "context__$public")) == {(source.pk, True)}
+    assert Client().get("/g/collect?tid=G-OTHER&en=login&cid=1", headers=SHOP).json()["code"] == "unknown_key"
+
+
+def test_a_secret_may_stay_out_of_the_address(source: Source) -> None:
+    _, keys = create_source("Server")
+    forget_registry()
+    body, headers = json.dumps(cart()), {"authorization": f"Bearer {keys.secret_key}"}
+    address = f"/mp/collect?measurement_id={source.write_key}"
+    assert Client().post(address, body, content_type="text/plain", headers=headers).status_code == 204
+    assert Event.objects.get().context == {}
 
 
 def test_the_validating_address_records_nothing(source: Source) -> None:

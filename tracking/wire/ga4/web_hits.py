@@ -31,7 +31,6 @@ _TILDE = re.compile(r"(?<!~)~(?!~)")
 _TELLS_A_HIT = ("cid", "_p", "_s")
 
 _PAGE = ("dl", "dt", "dr")
-_OUR_KEY = "wk_"
 _CONTEXT = {
     "sid": "session_id",
     "sct": "session_number",
@@ -69,12 +68,8 @@ _ITEM_NUMBERS = frozenset({"pr", "qt", "ds", "lp"})
 
 
 def find_key(request: WireRequest) -> str | None:
-    """Return the id of the stream where it is a key of ours.
-
-    gtag reports under an id that Google gave: then the page's origin says whose it is.
-    """
-    stream = _read_query(request.query).get("tid", "")
-    return stream if stream.startswith(_OUR_KEY) else None
+    """Return the id of the stream: the source's write key, or Google's id that was made a key of the source."""
+    return _read_query(request.query).get("tid")
 
 
 def read_request(request: WireRequest) -> Told:
