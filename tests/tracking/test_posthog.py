@@ -82,6 +82,7 @@ def test_an_unknown_key_starts_nothing(source: Source) -> None:
         send("/e/", {"api_key": source.write_key, "batch": [bought()]}, origin="https://evil.example").status_code
         == 403
     )
+    assert Client().get("/array/sk_secret/config").json()["code"] == "secret_key_in_url"
     assert Client().get(f"/array/{source.write_key}/config%0A").status_code == 404
     assert send("/batch%0A", {}).status_code == 404
 

@@ -255,6 +255,13 @@ def test_a_retry_has_the_same_id_even_where_the_library_gives_none() -> None:
     assert find_id(properties={"$insert_id": "i1"}) == "i1"
 
 
+def test_a_migration_is_history() -> None:
+    for told, expected in ((True, True), (False, False), ("yes", False)):
+        (item,) = read_items(event(), historical_migration=told)
+        assert isinstance(item, Item)
+        assert item.is_import is expected
+
+
 def test_one_bad_event_fails_alone() -> None:
     bad = (
         [7],

@@ -25,12 +25,19 @@ _FLAGS = frozenset({"/flags", "/decide"})
 _CAPTURES = ("/batch", "/e", "/capture", "/i/v0/e")
 _KEY_FIELDS = ("api_key", "token")
 _START = "/array/"
+_SECRET = "sk_"
 _FRESH = {"Cache-Control": "max-age=300"}
 
 
 def find_key(request: WireRequest) -> str | None:
-    """Return the key that stands in the address of a configuration."""
-    return request.path.split("/")[2] if request.path.startswith(_START) else None
+    """Return the key that stands in the address of a configuration; raises WireError (401) for a secret one."""
+    if not request.path.startswith(_START):
+        return None
+    key = request.path.split("/")[2]
+    if key.startswith(_SECRET):
+        message = "A secret key must not stand in a page or an address: give the write key, and replace this one."
+        raise WireError(401, "secret_key_in_url", message, "key")
+    return key
 
 
 def read_request(request: WireRequest) -> Told:
@@ -43,13 +50,14 @@ def read_request(request: WireRequest) -> Told:
     events = _read_batch(whole)
     raw = [part for event in events if is_wanted(event) for part in cut_event(event)]
     sent_at = read_moment_leniently(whole.get("sent_at"))
-    items: Parsed = [parse_event(index, part, sent_at) for index, part in enumerate(raw)]
+    is_import = whole.get("historical_migration") is True
+    items: Parsed = [parse_event(index, part, sent_at, is_import) for index, part in enumerate(raw)]
     return Told(items=items, raw=raw, key=_find_key([whole, *events]))
 
 
 def parse_item(body: bytes) -> Item | Rejection:
     """Parse one event."""
-    return parse_event(0, read_whole(body), None)
+    return parse_event(0, read_whole(body), None, is_import=False)
 
 
 def answer(request: WireRequest, receipts: list[Receipt]) -> WireResponse:

@@ -63,12 +63,12 @@ def _says_something(event: Fields) -> bool:
         return False
 
 
-def parse_event(index: int, event: Any, sent_at: datetime | None) -> Item | Rejection:
+def parse_event(index: int, event: Any, sent_at: datetime | None, is_import: bool) -> Item | Rejection:
     """Return the item that an event becomes."""
-    return parse_leniently(index, lambda: _make_item(index, event, sent_at))
+    return parse_leniently(index, lambda: _make_item(index, event, sent_at, is_import))
 
 
-def _make_item(index: int, event: Any, sent_at: datetime | None) -> Item:
+def _make_item(index: int, event: Any, sent_at: datetime | None, is_import: bool) -> Item:
     if not isinstance(event, dict):
         raise Unclear("", "An event must be an object.")
     name = read_text(event, "event")
@@ -88,6 +88,7 @@ def _make_item(index: int, event: Any, sent_at: datetime | None) -> Item:
         sent_at=None if read_text(properties, "$lib") in STALE_SENT_AT else sent_at,
         properties=told,
         context=_read_context(properties),
+        is_import=is_import,
     )
 
 

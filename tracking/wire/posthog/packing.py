@@ -3,31 +3,35 @@
 import base64
 import binascii
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
-from tracking.wire.body import inflate, read_whole
+from tracking.wire.body import inflate, read_any
+from tracking.wire.form import find_field
 from tracking.wire.request import WireError
 
-_FIELD = b"data="
+_JSON = (b"{", b"[")
 
 
 def unpack(body: bytes) -> dict[str, Any]:
     """Return the object that a body is; a list of events as the batch that it means. Raises WireError."""
     plain = inflate(body).lstrip()
-    if plain[:1] not in (b"{", b"[") and plain:
-        plain = inflate(_read_form(plain)).lstrip()
-    return read_whole(b'{"batch":' + plain + b"}" if plain[:1] == b"[" else plain)
+    if plain[:1] not in _JSON:
+        plain = inflate(_read_form(plain))
+    whole = read_any(plain)
+    if isinstance(whole, list):
+        return {"batch": whole}
+    if not isinstance(whole, dict):
+        raise WireError(400, "invalid_json", "The body must be a JSON object or a list of events.")
+    return whole
 
 
 def _read_form(form: bytes) -> bytes:
-    value = next((pair[len(_FIELD) :] for pair in form.split(b"&", 8) if pair.startswith(_FIELD)), None)
-    if value is None:
+    text = find_field(form, "data")
+    if text is None:
         raise WireError(400, "invalid_json", "The body is neither JSON nor a form with a field named data.")
-    # Some do not escape the plus signs of base64, which a form then reads as blanks.
-    text = unquote_to_bytes(value)
-    if text[:1] in (b"{", b"["):
-        return unquote_to_bytes(value.replace(b"+", b" "))
+    if text[:1] in _JSON:
+        return text
     try:
+        # Some do not escape the plus signs of base64, which a form then reads as blanks.
         return base64.b64decode(text.replace(b" ", b"+") + b"==")
     except binascii.Error:
         raise WireError(400, "invalid_base64", "The form's data is no base64.", "data") from None
