@@ -19,6 +19,7 @@ LINKED = "$linked"
 ADOPTED = "$adopted"
 FOLLOW = "$follow"
 UNLINKED = "$unlinked"
+ERASE = "$erase"
 PAGE_VIEWED, SCREEN_VIEWED = "page_viewed", "screen_viewed"
 """What page and screen calls of every dialect are called in the log."""
 

@@ -14,6 +14,7 @@ import structlog
 from django.db import DatabaseError
 
 from tracking.event import Rejection
+from tracking.identities import find_identities
 from tracking.models import Quarantined
 
 MAX_PAYLOAD = 32 * 1024
@@ -122,6 +123,7 @@ def _describe(source_id: int, item: Refused, now: datetime) -> Quarantined:
         event_id=rejection.held_as,
         hook_id=item.hook_id,
         headers=item.headers,
+        people=find_identities(source_id, item.payload),
     )
 
 

@@ -1,6 +1,7 @@
 """The tables of collecting."""
 
 from tracking.models.cursor import LaneCursor, SetAside, Tick
+from tracking.models.erasure import Erasure, Tombstone
 from tracking.models.event import Event, EventDedup, EventOrigin
 from tracking.models.event_type import (
     CountedUntil,
@@ -19,6 +20,7 @@ from tracking.models.source import AllowedOrigin, KeyKind, Source, SourceKey
 __all__ = [
     "AllowedOrigin",
     "CountedUntil",
+    "Erasure",
     "Event",
     "EventCount",
     "EventDedup",
@@ -41,4 +43,5 @@ __all__ = [
     "Source",
     "SourceKey",
     "Tick",
+    "Tombstone",
 ]

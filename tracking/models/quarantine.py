@@ -1,5 +1,7 @@
 """What was refused or held, kept to be read, mended and sent again, and how much of it there was."""
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 
@@ -11,6 +13,7 @@ class Quarantined(models.Model):
     held once, and sent again lands once. `dialect` names who reads the payload.
 
     What came by a hook is held too, with the headers that its mapping may name; `event_id` is then of the payload.
+    `people` are hashes of the ids and addresses that stand in the payload, by which erasing a person finds it.
     """
 
     source = models.ForeignKey("tracking.Source", on_delete=models.CASCADE, related_name="quarantined")
@@ -28,6 +31,7 @@ class Quarantined(models.Model):
         "tracking.Hook", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="held"
     )
     headers = models.JSONField(null=True, editable=False)
+    people = ArrayField(models.UUIDField(), default=list, db_default=[], editable=False)
     resent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -48,6 +52,8 @@ class Quarantined(models.Model):
                 condition=models.Q(resent_at__isnull=True),
                 name="quarantined_open",
             ),
+            # What is kept of this person?
+            GinIndex(fields=["people"], name="quarantined_people"),
         ]
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from engagement.lib.postgres import open_connection
+from tracking.erasure.tombstones import Tombstone, load_tombstones
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from triggers.audit.replay import Replay
@@ -37,7 +38,8 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     """What an audit found.
 
     `missed` follow from the log and are not in the table; `unfounded` are in the table and do not follow; `failed`
-    are events whose decision raised in the replay; `set_aside` counts those that production stepped over.
+    are events whose decision raised in the replay; `set_aside` counts those that production stepped over, `erased`
+    activations that are on one side only because their person was erased meanwhile.
     """
 
     first_seq: int
@@ -45,6 +47,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     activations: int
     set_aside: int
+    erased: int
     missed: list[Difference]
     unfounded: list[Difference]
     failed: list[LoggedEvent]
@@ -63,14 +66,17 @@ def audit(show_progress: Callable[[int, int], None] = lambda done, total: None) 
         for done in replay.run():
             show_progress(done - extent.first_seq + 1, extent.last_seq - extent.first_seq + 1)
         connection.execute("create index on stored_activation (id)")
+        missed, missing = _split_erased(connection, _subtract(connection, "activation", "stored_activation"))
+        unfounded, unfound = _split_erased(connection, _subtract(connection, "stored_activation", "activation"))
         return AuditReport(
             first_seq=extent.first_seq,
             last_seq=extent.last_seq,
             events=replay.events,
             activations=_count(connection) - replay.earlier,
             set_aside=len(extent.set_aside),
-            missed=_subtract(connection, "activation", "stored_activation"),
-            unfounded=_subtract(connection, "stored_activation", "activation"),
+            erased=missing + unfound,
+            missed=missed,
+            unfounded=unfounded,
             failed=replay.failed,
         )
 
@@ -78,6 +84,17 @@ def audit(show_progress: Callable[[int, int], None] = lambda done, total: None) 
 def _subtract(connection: Connection, one: str, other: str) -> list[Difference]:
     query = _DIFFERENCE.format(columns=_COLUMNS, one=one, other=other)
     return [Difference(*row) for row in connection.execute(query.encode()).fetchall()]
+
+
+def _split_erased(connection: Connection, found: list[Difference]) -> tuple[list[Difference], int]:
+    """Return the differences that count, and how many do not: an erasure that is under way takes one side first."""
+    tombstones = load_tombstones(connection, {one.profile_id for one in found})
+    counting = [one for one in found if not _is_erased(one, tombstones.get(one.profile_id))]
+    return counting, len(found) - len(counting)
+
+
+def _is_erased(difference: Difference, tombstone: Tombstone | None) -> bool:
+    return tombstone is not None and tombstone.covers(difference.event_id)
 
 
 def _count(connection: Connection) -> int:

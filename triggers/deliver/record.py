@@ -21,8 +21,10 @@ update delivery
  where id = %(id)s and lane = %(lane)s and state = 'claimed' and claim_token = %(token)s
    and lease_until > clock_timestamp()
 """
+# Only of a delivery that is there, and that nobody erases meanwhile.
 _START_ATTEMPT = """
-insert into attempt (delivery_id, lane, number, started_at) values (%s, %s, %s, clock_timestamp())
+insert into attempt (delivery_id, lane, number, started_at)
+select id, lane, %s, clock_timestamp() from delivery where id = %s and lane = %s for share
 on conflict do nothing
 """
 _END_ATTEMPT = """
@@ -55,7 +57,7 @@ def record_hand_over(
     }
     if connection.execute(_HAND_OVER, values).rowcount == 0:
         return False
-    connection.execute(_START_ATTEMPT, (claimed.id, claimed.lane, claimed.attempts + 1))
+    connection.execute(_START_ATTEMPT, (claimed.attempts + 1, claimed.id, claimed.lane))
     return True
 
 
@@ -64,16 +66,17 @@ def record_outcome(connection: Connection, claimed: Claimed, outcome: SendOutcom
     number = claimed.attempts + 1
     state, reason, due_at = _judge(claimed, outcome, now)
     with connection.transaction():
+        # First the delivery, then its attempt: in this order an erasure takes both.
+        settle(connection, claimed, state, reason, outcome.detail, due_at=due_at, attempts=number)
         ended = (outcome.result.value, outcome.detail, claimed.id, claimed.lane, number)
         connection.execute(_END_ATTEMPT, ended)
-        settle(connection, claimed, state, reason, outcome.detail, due_at=due_at, attempts=number)
 
 
 def record_failure(connection: Connection, claimed: Claimed, error: Exception, now: datetime) -> None:
     """Write that a message could not even be prepared, for a reason nobody thought of: a try like one that failed."""
     detail = f"{type(error).__name__}: {error}"[:500].replace("\0", "")
     with connection.transaction():
-        connection.execute(_START_ATTEMPT, (claimed.id, claimed.lane, claimed.attempts + 1))
+        connection.execute(_START_ATTEMPT, (claimed.attempts + 1, claimed.id, claimed.lane))
         record_outcome(connection, claimed, SendOutcome(result=SendResult.RETRY, detail=detail), now)
 
 

@@ -28,7 +28,7 @@ from triggers.deliver.plan import NewDelivery, plan_delivery
 from triggers.detect.timer_book import TimerBook, make_timer, read_key
 from triggers.evaluate.effects import Effects, NewActivation, compute_activation_id
 from triggers.evaluate.history import Question, load_history
-from triggers.evaluate.linking import TRAVELLING, adopt, answer_link, ask_for_links, forward, release
+from triggers.evaluate.linking import TRAVELLING, adopt, answer_link, ask_for_links, forward, is_stale, release
 from triggers.evaluate.reentry import ReentryBook
 from triggers.evaluate.returns import close_silences, close_timer
 from triggers.rulebook import ActiveRule, RuleBook, RuleIndex
@@ -51,16 +51,24 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch:
-    """One lane's next events, decided together."""
+    """One lane's next events, decided together. `marked` are profiles of which something was erased."""
 
     def __init__(
-        self, connection: Connection, lane: int, events: Sequence[LoggedEvent], book: RuleBook, registry: Registry
+        self,
+        connection: Connection,
+        lane: int,
+        events: Sequence[LoggedEvent],
+        book: RuleBook,
+        registry: Registry,
+        marked: frozenset[UUID] = frozenset(),
     ) -> None:
         self.connection = connection
         self.lane = lane
         self.events = events
         self.book = book
         self.registry = registry
+        self.marked = marked
+        self.stale: list[LoggedEvent] = []
         self.profiles = load_profiles(connection, lane, sorted({event.profile_id for event in events}))
         self.timers = self._load_timers()
         self.followed = self._load_followed()
@@ -80,6 +88,7 @@ class Batch:
             activations=activations,
             deliveries=deliveries,
             derived=self.derived,
+            stale=self.stale,
         )
 
     def _load_timers(self) -> TimerBook:
@@ -100,6 +109,9 @@ class Batch:
 
     def _decide_event(self, event: LoggedEvent) -> None:
         state = self.profiles.get(event.profile_id)
+        if event.profile_id in self.marked and is_stale(event, state, self.followed):
+            self.stale.append(event)
+            return
         if state is None:
             state = self.profiles[event.profile_id] = start_profile(event)
         if event.name == LINKED:

@@ -57,7 +57,10 @@ class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Effects:
-    """What follows from a batch's events. Saving it again changes nothing: every row's id is computed."""
+    """What follows from a batch's events. Saving it again changes nothing: every row's id is computed.
+
+    `stale` are those of the events that an erased person's other profiles sent before they were erased too.
+    """
 
     events: Sequence[LoggedEvent]
     profiles: Sequence[ProfileState]
@@ -65,10 +68,12 @@ class Effects:
     activations: Sequence[NewActivation]
     deliveries: Sequence[NewDelivery]
     derived: Sequence[NewEvent]
+    stale: Sequence[LoggedEvent] = ()
 
     def save(self, connection: Connection) -> BatchReport:
         """Write all that follows; the events of silences and links come last, just before the commit."""
-        save_changes(connection, self.events)
+        stale = {event.id for event in self.stale}
+        save_changes(connection, [event for event in self.events if event.id not in stale])
         fresh = self.save_state(connection)
         planned = [delivery for delivery in self.deliveries if delivery.activation_id in fresh]
         save_deliveries(connection, planned)

@@ -78,6 +78,7 @@ def answer_link(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> l
     properties = {
         "profile": str(state.id),
         "joined": state.joined | {state.id.hex: state.joined.get(state.id.hex, [0, OPEN])},
+        "asked": state.asked,
         "traits": state.traits,
         "seen_at": state.seen_at,
         "timers": [msgspec.to_builtins(timer) for timer in moved],
@@ -89,6 +90,7 @@ def _end_period(event: LoggedEvent, state: ProfileState) -> list[NewEvent]:
     """Somebody else signs in on the same device: what follows is nobody's, and two known people never merge."""
     former = state.linked_to
     state.linked_to = None
+    state.traits = {}
     state.joined = {state.id.hex: [event.seq, OPEN]}
     state.is_changed = True
     properties = {"profile": str(state.id), "until_seq": event.seq}
@@ -99,6 +101,7 @@ def adopt(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> None:
     """Take over what a joined profile hands over. Of two waits for the same thing the later one counts."""
     given = event.properties
     state.joined = given["joined"] | state.joined
+    state.asked = list(dict.fromkeys([*state.asked, *given.get("asked", [])]))
     state.traits = given["traits"] | state.traits
     seen_at = msgspec.convert(given["seen_at"], datetime | None)
     if seen_at is not None and (state.seen_at is None or state.seen_at < seen_at):
@@ -119,6 +122,22 @@ def release(event: LoggedEvent, state: ProfileState) -> None:
     if span is not None:
         state.joined = state.joined | {hexadecimal: [span[0], event.properties["until_seq"]]}
         state.is_changed = True
+
+
+def is_stale(event: LoggedEvent, state: ProfileState | None, followed: dict[UUID, LoggedEvent]) -> bool:
+    """Whether a profile that was erased is told something by one that had joined who it was before.
+
+    A profile that joins was asked first, and one that follows has joined: whoever comes after an erasure asks anew.
+    """
+    if event.name == ADOPTED:
+        return state is None or UUID(event.properties["profile"]).hex not in state.asked
+    joined = state.joined if state is not None else {}
+    if event.name == UNLINKED:
+        return UUID(event.properties["profile"]).hex not in joined
+    if event.name == FOLLOW:
+        original = followed.get(UUID(event.properties["event"]))
+        return original is None or (original.profile_id != event.profile_id and original.profile_id.hex not in joined)
+    return False
 
 
 def forward(event: LoggedEvent, state: ProfileState) -> NewEvent:

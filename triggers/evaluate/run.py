@@ -12,6 +12,9 @@ import psycopg
 import structlog
 
 from tracking.discovery import count_events, discover_types
+from tracking.erasure.ask import is_order
+from tracking.erasure.remove import remove_events
+from tracking.erasure.tombstones import note_returned, split_erased
 from tracking.log.nudge import clear_nudge
 from tracking.log.read import (
     LoggedEvent,
@@ -28,6 +31,7 @@ from tracking.log.write import Connection
 from tracking.registry import get_registry
 from tracking.sampling import sample_events
 from tracking.set_aside import set_aside
+from triggers.erase.carry_out import carry_out
 from triggers.evaluate.batch import Batch
 from triggers.evaluate.effects import BatchReport
 from triggers.rulebook import RuleBook
@@ -79,14 +83,15 @@ class Evaluator:
             self._run_lane(lane, bound, deadline, report)
             if time.monotonic() >= deadline:
                 break
-        report.is_behind = bound < load_sequence(self.connection) or time.monotonic() >= deadline
+        is_late = time.monotonic() >= deadline
+        report.is_behind = report.is_behind or is_late or bound < load_sequence(self.connection)
         return report
 
     def _run_lane(self, lane: int, bound: int, deadline: float, report: PassReport) -> None:
         limit = BATCH
         while time.monotonic() < deadline:
             try:
-                events = self._run_batch(lane, bound, limit, report)
+                has_more = self._run_batch(lane, bound, limit, report)
             except psycopg.OperationalError:
                 raise
             except Exception as error:
@@ -95,27 +100,50 @@ class Evaluator:
                     self._set_aside_next(lane, bound, error, report)
                 limit = max(limit // 2, 1)
                 continue
-            if events is None or len(events) < limit:
+            if not has_more:
                 return
             limit = min(limit * 2, BATCH)
 
-    def _run_batch(self, lane: int, bound: int, limit: int, report: PassReport) -> Sequence[LoggedEvent] | None:
+    def _run_batch(self, lane: int, bound: int, limit: int, report: PassReport) -> bool:
+        """Decide the next events of a lane; return whether there may be more for now."""
         with self.connection.transaction():
             position = claim_lane(self.connection, CONSUMER, lane, bound)
             if position is None:
-                return None
-            events = read_lane(self.connection, lane, position, bound, limit)
+                return False
+            found = read_lane(self.connection, lane, position, bound, limit)
+            if found and is_order(found[0]):
+                return self._erase(lane, found[0], report)
+            has_more = len(found) == limit
+            events, is_cut = _cut_before_order(found)
             if events:
-                self.book.refresh(self.connection)
-                batch = Batch(self.connection, lane, events, self.book, get_registry())
-                done = batch.decide().save(self.connection)
-                count_events(self.connection, events)
-            move_cursor(self.connection, CONSUMER, lane, events[-1].seq if len(events) == limit else bound)
+                alive, done = self._decide(lane, events)
+            move_cursor(self.connection, CONSUMER, lane, events[-1].seq if has_more or is_cut else bound)
         if events:
             report.add(done)
-            discover_types(self.connection, events)
-            sample_events(self.connection, events)
-        return events
+            discover_types(self.connection, alive)
+            sample_events(self.connection, alive)
+        return has_more or is_cut
+
+    def _decide(self, lane: int, events: Sequence[LoggedEvent]) -> tuple[list[LoggedEvent], BatchReport]:
+        """Decide a batch, but for what is erased, which goes from the log; return the others."""
+        alive, erased, marked = split_erased(self.connection, events)
+        self.book.refresh(self.connection)
+        effects = Batch(self.connection, lane, alive, self.book, get_registry(), marked).decide()
+        done = effects.save(self.connection)
+        count_events(self.connection, alive)
+        gone = [*erased, *effects.stale]
+        if gone:
+            remove_events(self.connection, lane, [event.id for event in gone])
+            note_returned(self.connection, gone)
+        return alive, done
+
+    def _erase(self, lane: int, event: LoggedEvent, report: PassReport) -> bool:
+        """Take a step of an erasure; the cursor passes it with the last one. In between other lanes have their turn."""
+        if carry_out(self.connection, event):
+            move_cursor(self.connection, CONSUMER, lane, event.seq)
+            return True
+        report.is_behind = True
+        return False
 
     def _set_aside_next(self, lane: int, bound: int, error: Exception, report: PassReport) -> None:
         with self.connection.transaction():
@@ -128,3 +156,9 @@ class Evaluator:
                 move_cursor(self.connection, CONSUMER, lane, event.seq)
                 report.set_aside += 1
                 log.error("event_set_aside", lane=lane, seq=event.seq, event_id=str(event.id), exc_info=error)
+
+
+def _cut_before_order(events: Sequence[LoggedEvent]) -> tuple[Sequence[LoggedEvent], bool]:
+    """Return the events before the first erasure: all that is before it is decided and committed when it begins."""
+    place = next((place for place, event in enumerate(events) if is_order(event)), None)
+    return (events, False) if place is None else (events[:place], True)

@@ -45,6 +45,8 @@ class Command(BaseCommand):
         )
         if report.set_aside:
             self.stdout.write(f"{report.set_aside} events were set aside in production and left out here too.")
+        if report.erased:
+            self.stdout.write(f"{report.erased} activations are of people who were erased meanwhile, and do not count.")
         names = dict(Rule.objects.values_list("pk", "name"))
         for title, found in (("Missed", report.missed), ("Unfounded", report.unfounded)):
             self.stdout.write(f"{title}: {len(found)}")

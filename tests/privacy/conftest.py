@@ -1,0 +1,60 @@
+"""What these stories begin with, and the one question of all of them: what is still held?"""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from django.conf import LazySettings
+
+from engagement.lib.postgres import open_connection
+from tests.cast import evaluate, make_source
+from tests.mail_server import MailServer, point_to
+from tracking.erasure.ask import ask_erasure
+from tracking.models import Erasure, Source
+from triggers.worker import get_worker
+
+_COLUMNS = """
+select c.relname, a.attname, format_type(a.atttypid, null) from pg_attribute a
+  join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+ where n.nspname = 'public' and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
+   and format_type(a.atttypid, null) = any(%s)
+ order by 1, 2
+"""
+_TYPES = ["text", "character varying", "jsonb", "json", "bytea", "uuid", "uuid[]", "text[]", "inet"]
+
+
+@pytest.fixture
+def source(log: None) -> Source:
+    return make_source()
+
+
+@pytest.fixture
+def server(settings: LazySettings) -> Iterator[MailServer]:
+    mail_server = MailServer()
+    mail_server.start()
+    point_to(settings, mail_server.port)
+    yield mail_server
+    mail_server.stop()
+
+
+def find_mentions(*words: str) -> dict[str, set[str]]:
+    """Look through every column of every table for words, whatever their case; return where each was found."""
+    with open_connection("test", timeout_ms=30_000) as connection:
+        columns = connection.execute(_COLUMNS, (_TYPES,)).fetchall()
+        assert len({row[0] for row in columns}) > 40, "these are not all tables"
+        found: dict[str, set[str]] = {word: set() for word in words}
+        for table, column, kind in columns:
+            text = f"encode({column}, 'escape')" if kind == "bytea" else f"{column}::text"
+            for word in words:
+                query = f'select exists (select from "{table}" where position(lower(%s) in lower({text})) > 0)'
+                row = connection.execute(query.encode(), (word,)).fetchone()
+                if row and row[0]:
+                    found[word].add(f"{table}.{column}")
+    return {word: places for word, places in found.items() if places}
+
+
+def erase(profile_id: UUID) -> Erasure:
+    """Ask for an erasure, have it carried out, and return the receipt."""
+    receipt = ask_erasure(get_worker().connection, profile_id, "test")
+    evaluate()
+    return Erasure.objects.get(pk=str(receipt))

@@ -1,0 +1,99 @@
+"""A device that several people used: each one's part of it is theirs, and goes with them alone."""
+
+import pytest
+
+from tests.cast import ON_CART, evaluate, make_rule, report
+from tests.privacy.conftest import erase, find_mentions
+from tracking.event import LINKED, compute_anonymous_profile_id, compute_user_profile_id
+from tracking.models import Event, Profile, ProfileChange, Source
+from triggers.audit.compare import audit
+from triggers.models import Activation
+
+PEOPLE = ("ada-lovelace", "grace-hopper", "karen-jones")
+
+
+def browse(source: Source, step: str) -> None:
+    report("add_to_cart", source=source, user_id=None, anonymous_id="family-tablet", properties={"step": step})
+    evaluate()
+
+
+def sign_in(source: Source, person: str) -> None:
+    traits = {"email": f"{person}@example.com"}
+    report("$identify", source=source, user_id=person, anonymous_id="family-tablet", properties={"traits": traits})
+    evaluate()
+
+
+def list_steps() -> list[str]:
+    return [event.properties["step"] for event in Event.objects.filter(name="add_to_cart").order_by("seq")]
+
+
+@pytest.fixture
+def tablet(source: Source) -> Source:
+    """Ada uses it, Grace signs in, which leaves it nobody's; then Karen signs in."""
+    make_rule("Cart", trigger=ON_CART)
+    make_rule("Once", trigger=ON_CART, reentry={"kind": "once"})
+    browse(source, "before ada")
+    sign_in(source, "ada-lovelace")
+    browse(source, "ada")
+    sign_in(source, "grace-hopper")
+    browse(source, "nobody")
+    sign_in(source, "karen-jones")
+    browse(source, "karen")
+    return source
+
+
+@pytest.mark.parametrize(
+    ("person", "left"),
+    [
+        ("ada-lovelace", ["nobody", "karen"]),
+        ("grace-hopper", ["before ada", "ada", "nobody", "karen"]),
+        ("karen-jones", ["before ada", "ada"]),
+    ],
+)
+def test_each_persons_part_of_a_device_goes_with_them_alone(tablet: Source, person: str, left: list[str]) -> None:
+    others = set(PEOPLE) - {person}
+
+    erase(compute_user_profile_id(person))
+
+    assert list_steps() == left
+    assert find_mentions(*PEOPLE).keys() == others
+    assert {profile.user_id for profile in Profile.objects.all()} - {None} == others
+    assert audit().is_clean
+    for other in sorted(others):
+        report("add_to_cart", source=tablet, user_id=other, properties={"step": other})
+    browse(tablet, "later")
+    assert audit().is_clean
+
+
+def test_who_signs_in_after_an_erasure_does_not_inherit_an_earlier_persons_history(tablet: Source) -> None:
+    make_rule("Known", trigger={"kind": "event", "event": "view"}, conditions={"node": "never", "event": "add_to_cart"})
+    erase(compute_user_profile_id("karen-jones"))
+    sign_in(tablet, "joan-clarke")
+    report("view", source=tablet, user_id="joan-clarke")
+    evaluate()
+
+    assert Activation.objects.filter(profile_id=compute_user_profile_id("joan-clarke")).count() == 1
+    assert audit().is_clean
+
+
+def test_that_a_device_changed_hands_is_still_known_and_not_from_whom(tablet: Source) -> None:
+    erase(compute_user_profile_id("ada-lovelace"))
+    erase(compute_user_profile_id("grace-hopper"))
+
+    device = compute_anonymous_profile_id(tablet.pk, "family-tablet")
+    asked = Event.objects.filter(profile_id=device, name=LINKED).order_by("seq")
+    assert [event.properties["user_id"] for event in asked] == [None, None, "karen-jones"]
+    assert ProfileChange.objects.filter(profile_id=device, patch__name=LINKED).count() == 3
+    assert find_mentions("ada-lovelace", "grace-hopper", str(compute_user_profile_id("ada-lovelace"))) == {}
+    assert audit().is_clean
+
+
+def test_what_somebody_told_on_a_device_is_not_the_next_persons(source: Source) -> None:
+    traits = {"traits": {"email": "lovelace@example.com"}}
+    report("$identify", source=source, user_id=None, anonymous_id="family-tablet", properties=traits)
+    for person in PEOPLE:
+        report("view", source=source, user_id=person, anonymous_id="family-tablet")
+        evaluate()
+
+    told = {profile.user_id: profile.traits for profile in Profile.objects.exclude(user_id=None)}
+    assert told == {"ada-lovelace": traits["traits"], "grace-hopper": {}, "karen-jones": {}}

@@ -1,0 +1,1 @@
+"""Erasing a person: asking for it, and the tombstones that every reader of the log heeds."""

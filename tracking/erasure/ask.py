@@ -1,0 +1,115 @@
+"""Asking for an erasure: a receipt, and an event in the person's lane that the evaluator carries out.
+
+So the erasure has a place in the log: all that is before it is decided and then goes, and what comes after it is a new
+person's. From the first profile it is told to all others that were this person's, and to the devices that were asked
+whether they are.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import msgspec
+
+from engagement.lib.ids import compute_lane, compute_timed_id
+from tracking.erasure.hashes import hash_profile
+from tracking.event import ERASE, SYSTEM, NewEvent
+from tracking.log.read import LoggedEvent
+from tracking.log.write import Connection, encode_row, write_within
+from tracking.profiles import load_person
+
+_OPEN = "select id from erasure where profile_hash = any(%s) and completed_at is null limit 1"
+_FORMER = """
+select erasure_id from tombstone where profile_hash = %s and erased_at is not null order by erased_at desc limit 1
+"""
+_ADD = """
+insert into erasure (id, profile_hash, requested_at, requested_by, counts)
+values (%s, %s, clock_timestamp(), %s, '{}') on conflict do nothing returning requested_at
+"""
+_ADD_PART = """
+insert into tombstone (profile_hash, erasure_id, lane, outlying, is_whole, counts, returned)
+values (%s, %s, %s, '{}', false, '{}', 0) on conflict do nothing
+"""
+_HOLDS = """
+select exists (select from profile where id = %(id)s) or exists (select from event where profile_id = %(id)s)
+    or exists (select from profile_change where profile_id = %(id)s)
+    or exists (select from hook_payload where profile_id = %(id)s)
+    or exists (select from tracking_quarantined where people @> array[%(id)s::uuid])
+"""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What a `$erase` says. `people` are the person's profiles; none in the first, which finds them."""
+
+    erasure: UUID
+    people: list[UUID] = []
+
+
+def ask_erasure(connection: Connection, profile_id: UUID, by: str) -> UUID | None:
+    """Have all that is held of the person with this profile erased; return the id of the receipt.
+
+    Asked again while it is not done, or with nothing held any more, it is the same receipt. None when nothing is held
+    and nothing was. `by` says who asked, and is kept.
+    """
+    with connection.transaction():
+        person = load_person(connection, profile_id)
+        root = person.id if person is not None else profile_id
+        hashes = [hash_profile(root), hash_profile(profile_id)]
+        row = connection.execute(_OPEN, (hashes,)).fetchone()
+        if row is None and person is None and not is_held(connection, profile_id):
+            row = connection.execute(_FORMER, (hashes[1],)).fetchone()
+            return row[0] if row is not None else None
+        if row is not None:
+            return UUID(str(row[0]))
+        erasure_id = uuid4()
+        added = connection.execute(_ADD, (erasure_id, hashes[0], by)).fetchone()
+        if added is None:
+            row = connection.execute(_OPEN, (hashes,)).fetchone()
+            return row[0] if row is not None else None
+        order = Order(erasure=erasure_id)
+        append_orders(connection, order, add_parts(connection, order, [root]), added[0])
+    return erasure_id
+
+
+def is_held(connection: Connection, profile_id: UUID) -> bool:
+    """Whether anything is held of a profile."""
+    row = connection.execute(_HOLDS, {"id": profile_id}).fetchone()
+    return bool(row and row[0])
+
+
+def add_parts(connection: Connection, order: Order, profile_ids: Collection[UUID]) -> list[UUID]:
+    """Note that profiles are to be told of an erasure; return those that were not told yet."""
+    return [one for one in sorted(profile_ids) if _add_part(connection, order.erasure, one)]
+
+
+def append_orders(connection: Connection, order: Order, profile_ids: Sequence[UUID], moment: datetime) -> None:
+    """Append a `$erase` into the lane of each profile, as the last statements of the caller's transaction."""
+    write_within(connection, [encode_row(_describe(order, one, moment)) for one in profile_ids])
+
+
+def read_order(event: LoggedEvent) -> Order:
+    """Return what a `$erase` says."""
+    return msgspec.convert(event.properties, Order)
+
+
+def is_order(event: LoggedEvent) -> bool:
+    """Whether an event is to be carried out, and not decided. Nobody but the platform itself can send one."""
+    return event.name == ERASE and event.origin == SYSTEM
+
+
+def _add_part(connection: Connection, erasure_id: UUID, profile_id: UUID) -> bool:
+    values = (hash_profile(profile_id), erasure_id, compute_lane(profile_id))
+    return connection.execute(_ADD_PART, values).rowcount == 1
+
+
+def _describe(order: Order, profile_id: UUID, moment: datetime) -> NewEvent:
+    return NewEvent(
+        id=compute_timed_id(moment, ERASE, order.erasure.hex, profile_id.hex),
+        lane=compute_lane(profile_id),
+        profile_id=profile_id,
+        name=ERASE,
+        properties=msgspec.to_builtins(order),
+        context={},
+        origin=SYSTEM,
+        occurred_at=moment,
+    )

@@ -1,0 +1,100 @@
+"""Keeping account of an erasure: what each profile's part covers, how far it is, and when all is done."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from engagement.lib.ids import read_moment
+from tracking.erasure.hashes import hash_profile
+from tracking.erasure.remove import Part
+from tracking.log.write import Connection
+
+_REQUESTED = "select requested_at from erasure where id = %s"
+_LOAD = """
+select since_seq, until_seq, is_whole, erased_from, erased_at from tombstone
+ where profile_hash = %s and erasure_id = %s and erased_at is not null
+"""
+_BEGIN = """
+update tombstone set since_seq = %s, until_seq = %s, is_whole = %s, erased_from = %s, erased_at = %s
+ where profile_hash = %s and erasure_id = %s
+"""
+_GO_ON = """
+update tombstone
+   set outlying = outlying || %s::uuid[],
+       counts = (select coalesce(jsonb_object_agg(name, number), '{}')
+                   from (select name, sum(number::bigint) as number
+                           from (select * from jsonb_each_text(tombstone.counts)
+                                 union all select * from jsonb_each_text(%s)) one (name, number)
+                          group by name) summed)
+ where profile_hash = %s and erasure_id = %s
+"""
+_WITHDRAW = "delete from tombstone where profile_hash = %s and erasure_id = %s"
+_LOCK = "select from erasure where id = %s for update"
+_END = "update tombstone set completed_at = clock_timestamp() where profile_hash = %s and erasure_id = %s"
+# The two are written one after the other, by whoever holds the erasure's row: the last part finds all others ended.
+_COMPLETE = """
+update erasure
+   set completed_at = clock_timestamp(),
+       counts = (select coalesce(jsonb_object_agg(name, number), '{}')
+                   from (select name, sum(number::bigint) as number
+                           from tombstone part, jsonb_each_text(part.counts) one (name, number)
+                          where part.erasure_id = erasure.id group by name) summed)
+ where id = %s and not exists (select from tombstone where erasure_id = erasure.id and completed_at is null)
+"""
+
+
+def load_moment(connection: Connection, erasure_id: UUID) -> datetime | None:
+    """Return when an erasure was asked for."""
+    row = connection.execute(_REQUESTED, (erasure_id,)).fetchone()
+    return row[0] if row is not None else None
+
+
+def load_part(connection: Connection, erasure_id: UUID, profile_id: UUID, lane: int) -> Part | None:
+    """Return a part that was begun, None for one that was not or is nobody's of this erasure."""
+    row = connection.execute(_LOAD, (hash_profile(profile_id), erasure_id)).fetchone()
+    if row is None:
+        return None
+    return Part(
+        profile_id=profile_id,
+        lane=lane,
+        since=row[0],
+        until=row[1],
+        is_whole=row[2],
+        moment_since=row[3],
+        moment_until=row[4],
+    )
+
+
+def begin_part(connection: Connection, erasure_id: UUID, part: Part) -> None:
+    """Set the tombstone: from this transaction's commit on, every consumer skips what it covers."""
+    values = (part.since, part.until, part.is_whole, part.moment_since, part.moment_until)
+    connection.execute(_BEGIN, (*values, hash_profile(part.profile_id), erasure_id))
+
+
+def note_removed(
+    connection: Connection, erasure_id: UUID, part: Part, removed: Counter[str], ids: Iterable[UUID]
+) -> None:
+    """Add to what went, and remember the ids of events whose moment the tombstone does not cover."""
+    outlying = [one for one in ids if not _is_within(one, part)]
+    counts = Jsonb({name: number for name, number in removed.items() if number})
+    connection.execute(_GO_ON, (outlying, counts, hash_profile(part.profile_id), erasure_id))
+
+
+def withdraw_part(connection: Connection, erasure_id: UUID, profile_id: UUID) -> None:
+    """Forget a part that begins with somebody else."""
+    connection.execute(_WITHDRAW, (hash_profile(profile_id), erasure_id))
+
+
+def end_part(connection: Connection, erasure_id: UUID, profile_id: UUID) -> bool:
+    """Say that nothing is left of a part; return whether the erasure is done with it."""
+    connection.execute(_LOCK, (erasure_id,))
+    connection.execute(_END, (hash_profile(profile_id), erasure_id))
+    return connection.execute(_COMPLETE, (erasure_id,)).rowcount == 1
+
+
+def _is_within(event_id: UUID, part: Part) -> bool:
+    moment = read_moment(event_id)
+    return moment <= part.moment_until and (part.moment_since is None or moment > part.moment_since)

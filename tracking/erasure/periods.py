@@ -1,0 +1,62 @@
+"""Whose a device was, and when: told by the requests to join that came to it, in the order of the log."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from tracking.log.read import LoggedEvent
+from tracking.log.write import Connection
+
+_LINKS = """
+select patch from profile_change where profile_id = %s and patch ->> 'name' = '$linked' order by seq
+"""
+
+
+class Ownership(msgspec.Struct, frozen=True, kw_only=True):
+    """A profile was `owner`'s from a place of the log (exclusive) to one (inclusive), where somebody else signed in.
+
+    The moments are those of the two requests to join; `since_moment` is None from the start.
+    """
+
+    owner: UUID
+    since: int
+    until: int
+    since_moment: datetime | None
+    until_moment: datetime
+
+
+def load_links(connection: Connection, profile_id: UUID) -> list[LoggedEvent]:
+    """Return the requests to join that came to a profile, in the order of the log."""
+    rows = connection.execute(_LINKS, (profile_id,)).fetchall()
+    return [msgspec.convert(row[0], LoggedEvent) for row in rows]
+
+
+def find_ended(links: Iterable[LoggedEvent], is_known: bool) -> list[Ownership]:
+    """Return the periods that a second sign-in ended, as `answer_link` of the evaluator ended them.
+
+    A known profile is joined by a server's alias only.
+    """
+    found: list[Ownership] = []
+    owner: UUID | None = None
+    since: int = 0
+    since_moment: datetime | None = None
+    for link in links:
+        asking = UUID(link.properties["profile"])
+        if (is_known and not link.properties.get("known")) or asking == owner:
+            continue
+        if owner is None:
+            owner = asking
+            continue
+        found.append(
+            Ownership(
+                owner=owner,
+                since=since,
+                until=link.seq,
+                since_moment=since_moment,
+                until_moment=link.received_at,
+            )
+        )
+        owner, since, since_moment = None, link.seq, link.received_at
+    return found

@@ -1,0 +1,96 @@
+"""Tombstones: which events of the log are erased, whenever they come.
+
+The rows of an erased event are gone, so its primary key says "already done" no more. A retry, an import or a queue
+that was offline brings the same id again, with the same moment in it: that is what a tombstone goes by. What somebody
+does after their erasure has a later moment, and is a new person's.
+
+Every consumer of the log calls `split_erased` on what it reads and leaves out the second half. The evaluator deletes
+that half from the log as well.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from engagement.lib.ids import read_moment
+from tracking.erasure.hashes import hash_profile
+from tracking.event import ERASE, LINKED
+from tracking.log.read import LoggedEvent
+from tracking.log.write import Connection
+
+_LOAD = """
+select profile_hash, erased_from, erased_at, outlying from tombstone
+ where profile_hash = any(%s) and erased_at is not null
+"""
+_RETURNED = """
+update tombstone set returned = returned + %s
+ where profile_hash = %s and erased_at = (select max(erased_at) from tombstone where profile_hash = %s)
+"""
+
+
+class Period(msgspec.Struct, frozen=True):
+    """A part of a profile's time that is erased: events whose id's moment is after `since` (None: all) and up to
+    `until`, and those of `outlying`."""
+
+    since: datetime | None
+    until: datetime
+    outlying: frozenset[UUID]
+
+    def covers(self, event_id: UUID) -> bool:
+        """Whether the event with this id is erased."""
+        moment = read_moment(event_id)
+        return (moment <= self.until and (self.since is None or moment > self.since)) or event_id in self.outlying
+
+
+class Tombstone(msgspec.Struct, frozen=True):
+    """What is erased of a profile; without periods nothing is."""
+
+    periods: tuple[Period, ...]
+
+    def covers(self, event_id: UUID) -> bool:
+        """Whether the event with this id is erased."""
+        return any(period.covers(event_id) for period in self.periods)
+
+
+def load_tombstones(connection: Connection, profile_ids: Iterable[UUID]) -> dict[UUID, Tombstone]:
+    """Return the tombstones of those of the profiles of which something was erased: mostly none, in one query."""
+    by_hash = {hash_profile(profile_id): profile_id for profile_id in profile_ids}
+    found: dict[UUID, list[Period]] = defaultdict(list)
+    for row in connection.execute(_LOAD, (list(by_hash),)).fetchall():
+        found[by_hash[row[0]]].append(Period(row[1], row[2], frozenset(row[3])))
+    return {profile_id: Tombstone(tuple(periods)) for profile_id, periods in found.items()}
+
+
+def split_erased(
+    connection: Connection, events: Sequence[LoggedEvent]
+) -> tuple[list[LoggedEvent], list[LoggedEvent], frozenset[UUID]]:
+    """Return what a consumer may take notice of, what is erased, and the profiles that have a tombstone.
+
+    A request to join is judged by who asks, not by whom it is addressed to.
+    """
+    owners = {event.id: _find_owner(event) for event in events}
+    tombstones = load_tombstones(connection, set(owners.values())) if events else {}
+    if not tombstones:
+        return list(events), [], frozenset()
+    alive: list[LoggedEvent] = []
+    erased: list[LoggedEvent] = []
+    for event in events:
+        tombstone = tombstones.get(owners[event.id])
+        is_erased = tombstone is not None and event.name != ERASE and tombstone.covers(event.id)
+        (erased if is_erased else alive).append(event)
+    return alive, erased, frozenset(tombstones)
+
+
+def note_returned(connection: Connection, events: Iterable[LoggedEvent]) -> None:
+    """Count, on the tombstones, events that came after the erasure and went again."""
+    counts = Counter(event.profile_id for event in events)
+    for profile_id, number in counts.items():
+        profile_hash = hash_profile(profile_id)
+        connection.execute(_RETURNED, (number, profile_hash, profile_hash))
+
+
+def _find_owner(event: LoggedEvent) -> UUID:
+    return UUID(event.properties["profile"]) if event.name == LINKED else event.profile_id

@@ -1,0 +1,141 @@
+"""What a person may ask for: all that is held of them, and that it is erased."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from engagement.lib.postgres import open_connection
+from tracking.api.read import ProfileView, ReadView
+from tracking.api.schemas import REFUSED, ErrorOut
+from tracking.erasure.ask import ask_erasure
+from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
+from tracking.models import Erasure
+from tracking.registry import KnownSource
+from tracking.schema.validate import MAX_ID
+
+_TIMEOUT_MS = 5_000
+IDENTITY = [
+    OpenApiParameter("user_id", str, description="The person's own id."),
+    OpenApiParameter(
+        "anonymous_id", str, description="Instead: the id of somebody who has not signed in, of the key's source."
+    ),
+]
+
+
+class ErasureOut(serializers.Serializer[Any]):
+    """The receipt of an erasure. It names nobody."""
+
+    id = serializers.UUIDField()
+    url = serializers.URLField()
+    state = serializers.ChoiceField(["accepted", "done"])
+    requested_at = serializers.DateTimeField()
+    completed_at = serializers.DateTimeField(allow_null=True)
+    counts = serializers.DictField(
+        child=serializers.IntegerField(), help_text="How many rows of each table went; empty until it is done."
+    )
+
+
+ERASED = {202: ErasureOut, 404: ErrorOut, **REFUSED}
+
+
+class PersonView(ProfileView):
+    """A known person: read, or erased."""
+
+    @extend_schema(
+        operation_id="erase_profile",
+        request=None,
+        responses=ERASED,
+        tags=["Privacy"],
+        summary="Erase a person",
+    )
+    def delete(self, request: Request, user_id: str) -> Response:
+        """Erase all that is held of a person: events, profile, decisions, messages, what waits and what was refused.
+
+        Asked again, it answers with the same receipt. 404 when nothing is held and nothing was erased.
+        """
+        return answer_erasure(request, compute_user_profile_id(check_id("user_id", user_id)))
+
+
+class PeopleView(ReadView):
+    """People by an id that is not known, or that cannot stand in a path."""
+
+    @extend_schema(
+        operation_id="erase_profile_by_id",
+        parameters=IDENTITY,
+        request=None,
+        responses=ERASED,
+        tags=["Privacy"],
+        summary="Erase a person by any id",
+    )
+    def delete(self, request: Request) -> Response:
+        """Erase a person by `user_id`, or somebody who has not signed in by `anonymous_id`.
+
+        Somebody who has signed in on the device since is the person that is erased.
+        """
+        return answer_erasure(request, read_profile_id(request))
+
+
+class ErasureView(ReadView):
+    """A receipt."""
+
+    @extend_schema(
+        operation_id="read_erasure",
+        responses={200: ErasureOut, 404: ErrorOut, **REFUSED},
+        tags=["Privacy"],
+        summary="Read the receipt of an erasure",
+    )
+    def get(self, request: Request, erasure_id: UUID) -> Response:
+        """Return whether it is done, and how many rows of each table went."""
+        erasure = Erasure.objects.filter(pk=erasure_id).first()
+        if erasure is None:
+            raise NotFound("There is no erasure with this id.", code="not_found")
+        return Response(describe_erasure(request, erasure))
+
+
+def answer_erasure(request: Request, profile_id: UUID) -> Response:
+    """Ask for the erasure of a profile's person; return the answer with the receipt. Raises NotFound."""
+    with open_connection("engagement-erasure", timeout_ms=_TIMEOUT_MS) as connection:
+        receipt = ask_erasure(connection, profile_id, f"API, source {read_source(request).name}")
+    if receipt is None:
+        raise NotFound("Nothing is held of this person, and nothing was erased.", code="not_found")
+    return Response(describe_erasure(request, Erasure.objects.get(pk=receipt)), status=202)
+
+
+def describe_erasure(request: Request, erasure: Erasure) -> dict[str, Any]:
+    """Return a receipt as the API shows it."""
+    return {
+        "id": erasure.pk,
+        "url": request.build_absolute_uri(f"/v1/erasures/{erasure.pk}"),
+        "state": "accepted" if erasure.completed_at is None else "done",
+        "requested_at": erasure.requested_at,
+        "completed_at": erasure.completed_at,
+        "counts": erasure.counts,
+    }
+
+
+def read_profile_id(request: Request) -> UUID:
+    """Return the profile that a request names by `user_id` or `anonymous_id`; raises ValidationError."""
+    user_id, anonymous_id = request.query_params.get("user_id"), request.query_params.get("anonymous_id")
+    if user_id and not anonymous_id:
+        return compute_user_profile_id(check_id("user_id", user_id))
+    if anonymous_id and not user_id:
+        return compute_anonymous_profile_id(read_source(request).id, check_id("anonymous_id", anonymous_id))
+    raise ValidationError({"user_id": ["Give either user_id or anonymous_id."]}, code="identity_required")
+
+
+def read_source(request: Any) -> KnownSource:
+    """Return the source whose secret key was given."""
+    source: KnownSource = request.auth
+    return source
+
+
+def check_id(field: str, value: str) -> str:
+    """Return an id that an event could have; raises ValidationError."""
+    if len(value) > MAX_ID or "\x00" in value:
+        raise ValidationError({field: [f"An id holds at most {MAX_ID} characters, and no NUL."]}, code="invalid_field")
+    return value

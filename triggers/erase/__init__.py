@@ -1,0 +1,1 @@
+"""Carrying out an erasure, by the evaluator, at its place in the lane."""

@@ -1,0 +1,171 @@
+"""An erasure at the head of its lane: all before it is decided, nothing after it yet.
+
+The first step sets the tombstone, stops what would be sent, takes the profile away and tells the person's other
+profiles. What may be many rows goes in pieces, one a transaction; the cursor stays before the event until nothing is
+left, so that nobody who comes back under the id is taken for who they were.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from tracking.erasure.ask import Order, add_parts, append_orders, read_order
+from tracking.erasure.parts import begin_part, end_part, load_moment, load_part, note_removed, withdraw_part
+from tracking.erasure.periods import find_ended, load_links
+from tracking.erasure.remove import (
+    Part,
+    find_addresses,
+    find_events,
+    find_orders,
+    redact_link,
+    remove_changes,
+    remove_events,
+    remove_link,
+    remove_payloads,
+    remove_profile,
+)
+from tracking.log.read import LoggedEvent
+from tracking.log.write import Connection
+from tracking.profiles import OPEN, ProfileState, load_profiles
+from triggers.erase import remove
+
+PIECE = 2_000
+"""Rows of a table in one transaction: some 100 ms, in which nobody else of the lane waits."""
+
+log = structlog.get_logger()
+
+
+def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) -> bool:
+    """Take one step of an erasure, in the caller's transaction; return whether nothing is left of it in this lane."""
+    order = read_order(event)
+    moment = load_moment(connection, order.erasure)
+    if moment is None:
+        return _end_event(connection, event)
+    part = load_part(connection, order.erasure, event.profile_id, event.lane)
+    told: list[UUID] = []
+    if part is None:
+        state = load_profiles(connection, event.lane, [event.profile_id]).get(event.profile_id)
+        is_root = not order.people
+        if is_root and state is not None and state.linked_to is not None:
+            return _pass_on(connection, event, order, state.linked_to, moment)
+        if is_root:
+            order = msgspec.structs.replace(order, people=_list_people(event.profile_id, state))
+        is_hers = is_root or (state is not None and state.linked_to in order.people)
+        if is_hers and state is not None:
+            told = add_parts(connection, order, _list_others(state, order))
+        links = load_links(connection, event.profile_id)
+        part = _make_open(event, state, links, moment) if is_hers else _find_ended(event, order, state, links)
+        _clean_links(connection, order, links, part, event.seq)
+        if part is not None:
+            _begin(connection, order.erasure, event, part)
+    is_done = part is None or _remove_piece(connection, order.erasure, part, piece)
+    if is_done:
+        _end_event(connection, event)
+        if end_part(connection, order.erasure, event.profile_id):
+            log.info("erased", erasure_id=str(order.erasure))
+    append_orders(connection, order, told, moment)
+    return is_done
+
+
+def _pass_on(connection: Connection, event: LoggedEvent, order: Order, owner: UUID, moment: datetime) -> bool:
+    """The profile is a known person's by now: the erasure begins with them, and comes back here."""
+    withdraw_part(connection, order.erasure, event.profile_id)
+    told = add_parts(connection, order, [owner])
+    _end_event(connection, event)
+    append_orders(connection, order, told, moment)
+    return True
+
+
+def _list_people(profile_id: UUID, state: ProfileState | None) -> list[UUID]:
+    joined = map(UUID, state.joined) if state is not None else ()
+    return sorted({profile_id, *joined})
+
+
+def _list_others(state: ProfileState, order: Order) -> set[UUID]:
+    """Return the other profiles of the person, and all that were ever asked to join."""
+    return {*order.people, *map(UUID, state.joined), *map(UUID, state.asked)} - {state.id}
+
+
+def _make_open(event: LoggedEvent, state: ProfileState | None, links: Sequence[LoggedEvent], moment: datetime) -> Part:
+    """The profile is the person's: all of it, or since somebody else's time on the device ended."""
+    since = state.joined.get(state.id.hex, [0, OPEN])[0] if state is not None else 0
+    return Part(
+        profile_id=event.profile_id,
+        lane=event.lane,
+        since=since,
+        until=event.seq,
+        is_whole=since == 0,
+        moment_since=next((link.received_at for link in links if link.seq == since), None),
+        moment_until=moment,
+    )
+
+
+def _find_ended(
+    event: LoggedEvent, order: Order, state: ProfileState | None, links: Sequence[LoggedEvent]
+) -> Part | None:
+    """The device was the person's until somebody else signed in; None where it never was theirs."""
+    is_known = state is not None and state.user_id is not None
+    period = next((one for one in find_ended(links, is_known) if one.owner in order.people), None)
+    if period is None:
+        return None
+    return Part(
+        profile_id=event.profile_id,
+        lane=event.lane,
+        since=period.since,
+        until=period.until,
+        is_whole=False,
+        moment_since=period.since_moment,
+        moment_until=period.until_moment,
+    )
+
+
+def _clean_links(
+    connection: Connection, order: Order, links: Sequence[LoggedEvent], part: Part | None, place: int
+) -> None:
+    """Take the person out of the requests to join that stay: those that tell when a device changed hands."""
+    is_open = part is not None and part.until == place
+    for link in links:
+        if UUID(link.properties["profile"]) not in order.people or (part is not None and part.is_whole):
+            continue
+        if part is not None and is_open and link.seq > part.since:
+            remove_link(connection, link)
+        else:
+            redact_link(connection, link)
+
+
+def _begin(connection: Connection, erasure_id: UUID, event: LoggedEvent, part: Part) -> None:
+    """Set the tombstone and take away at once what decides, sends or names."""
+    addresses = find_addresses(connection, part) | remove.find_addresses(connection, part)
+    removed: Counter[str] = Counter()
+    begin_part(connection, erasure_id, part)
+    removed["profile"] = remove_profile(connection, part, event.seq)
+    if part.until == event.seq:
+        removed["timer"] = remove.remove_timers(connection, part)
+    remove.redact_activations(connection, part)
+    removed["messages_not_sent"] = remove.stop_deliveries(connection, part)
+    removed["quarantined"], removed["hook_payload"] = remove_payloads(connection, part, addresses)
+    note_removed(connection, erasure_id, part, removed, ())
+
+
+def _remove_piece(connection: Connection, erasure_id: UUID, part: Part, piece: int) -> bool:
+    """Delete up to a piece of each kind; return whether nothing is left."""
+    removed: Counter[str] = Counter()
+    removed["delivery"], removed["attempt"] = remove.remove_deliveries(connection, part, piece)
+    if removed["delivery"] < piece:
+        removed["activation"], removed["refused_copy"] = remove.remove_activations(connection, part, piece)
+    removed["profile_change"] = remove_changes(connection, part, piece)
+    ids = find_events(connection, part, piece)
+    removed["event"], removed["set_aside"] = remove_events(connection, part.lane, ids)
+    removed["refused_copy"] += remove.remove_refused_copies(connection, part.lane, ids)
+    note_removed(connection, erasure_id, part, removed, ids)
+    return all(removed[name] < piece for name in ("delivery", "activation", "profile_change", "event"))
+
+
+def _end_event(connection: Connection, event: LoggedEvent) -> bool:
+    """The order itself goes too, and an earlier one that had been set aside."""
+    remove_events(connection, event.lane, find_orders(connection, event))
+    return True
