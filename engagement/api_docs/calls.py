@@ -14,6 +14,8 @@ _JSON = "application/json"
 _FIRST = "Report"
 _OTHERS = "Clients of other systems"
 """What they send is described by those systems: there is no example of it."""
+WITHOUT_EXAMPLE = "x-without-example"
+"""Marks what nobody should do by running through the examples: it takes away what the others read."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +43,7 @@ def list_calls(description: Description) -> Iterator[Call]:
         for method, operation in operations.items():
             bodies = list(_list_bodies(operation))
             filled = _fill(path, operation)
-            if filled is None or operation["tags"][0] == _OTHERS:
+            if filled is None or operation["tags"][0] == _OTHERS or operation.get(WITHOUT_EXAMPLE):
                 continue
             for name, body in bodies if "requestBody" in operation else [(operation.get("summary", ""), None)]:
                 yield Call(

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from engagement.lib.postgres import open_connection
 from tracking.api.read import ProfileView, ReadView
-from tracking.api.schemas import REFUSED, ErrorOut
+from tracking.api.schemas import REFUSED, USER, ErrorOut
 from tracking.erasure.ask import ask_erasure
 from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
 from tracking.models import Erasure
@@ -19,6 +19,8 @@ from tracking.registry import KnownSource
 from tracking.schema.validate import MAX_ID
 
 _TIMEOUT_MS = 5_000
+# Whoever runs through the examples of the API's description must not erase what the others read.
+WITHOUT_EXAMPLE = {"x-without-example": True}
 IDENTITY = [
     OpenApiParameter("user_id", str, description="The person's own id."),
     OpenApiParameter(
@@ -48,6 +50,8 @@ class PersonView(ProfileView):
 
     @extend_schema(
         operation_id="erase_profile",
+        parameters=[USER],
+        extensions=WITHOUT_EXAMPLE,
         request=None,
         responses=ERASED,
         tags=["Privacy"],
@@ -66,6 +70,7 @@ class PeopleView(ReadView):
 
     @extend_schema(
         operation_id="erase_profile_by_id",
+        extensions=WITHOUT_EXAMPLE,
         parameters=IDENTITY,
         request=None,
         responses=ERASED,
