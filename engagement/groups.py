@@ -1,4 +1,4 @@
-"""The three groups that come with the product, and what each may do."""
+"""The groups that come with the product, and what each may do."""
 
 from typing import Any
 
@@ -56,6 +56,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "django_celery_beat.add_intervalschedule",
         "tracking.view_setaside",
         "tracking.decide_again",
+        "tracking.view_erasure",
         "triggers.view_rule",
         "triggers.view_delivery",
         "triggers.settle_delivery",
@@ -63,6 +64,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "triggers.stop_sending",
         "triggers.view_destination",
         "triggers.switch_destination",
+    ),
+    "Privacy": (
+        "tracking.view_profile",
+        "tracking.export_person",
+        "tracking.erase_person",
+        "tracking.view_erasure",
     ),
 }
 

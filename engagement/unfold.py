@@ -68,6 +68,7 @@ _NAVIGATION: list[dict[str, Any]] = [
                 "engagement.admin.badges.say_stopped",
             ),
             _link("Set aside", "content_paste_off", "tracking_setaside_changelist", "tracking.view_setaside"),
+            _link("Erasures", "person_remove", "tracking_erasure_changelist", "tracking.view_erasure"),
             _link("Users", "manage_accounts", "auth_user_changelist", "auth.view_user"),
             _link("Groups", "badge", "auth_group_changelist", "auth.view_group"),
         ],

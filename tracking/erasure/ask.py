@@ -6,7 +6,7 @@ whether they are.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import msgspec
@@ -61,7 +61,7 @@ def ask_erasure(connection: Connection, profile_id: UUID, by: str) -> UUID | Non
             return row[0] if row is not None else None
         if row is not None:
             return UUID(str(row[0]))
-        erasure_id = uuid4()
+        erasure_id = compute_timed_id(datetime.now(UTC), "erasure", uuid4().hex)
         added = connection.execute(_ADD, (erasure_id, hashes[0], by)).fetchone()
         if added is None:
             row = connection.execute(_OPEN, (hashes,)).fetchone()

@@ -1,5 +1,5 @@
 """Deciding and delivering in the admin."""
 
-from triggers.admin import activations, deliveries, destinations, people, rules, switch, templates
+from triggers.admin import activations, deliveries, destinations, erasures, people, rules, switch, templates
 
-__all__ = ["activations", "deliveries", "destinations", "people", "rules", "switch", "templates"]
+__all__ = ["activations", "deliveries", "destinations", "erasures", "people", "rules", "switch", "templates"]

@@ -1,13 +1,14 @@
 """People: found by user id or e-mail, each with the whole story."""
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -17,6 +18,7 @@ from engagement.lib.pages import KeysetAdmin
 from engagement.lib.say import moment_column
 from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
 from tracking.models import Event, Profile, Source
+from triggers.admin.person_privacy import MAY_ERASE, MAY_EXPORT, erase_person, export_as_file
 from triggers.admin.template_trial import filter_by_email
 from triggers.admin.timeline import find_spans, load_timeline
 from triggers.admin.why import explain_event
@@ -38,10 +40,14 @@ class PeopleAdmin(KeysetAdmin):
     empty_link = ("Go to the sources", "admin:tracking_source_changelist")
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the question why."""
-        why = self.admin_site.admin_view(self.show_why)
-        own = path("<uuid:profile_id>/why/<uuid:event_id>/", why, name="tracking_profile_why")
-        return [own, *super().get_urls()]
+        """Add the question why, and what a person may ask for."""
+        wrap: Callable[..., Any] = self.admin_site.admin_view
+        own = [
+            path("<uuid:profile_id>/why/<uuid:event_id>/", wrap(self.show_why), name="tracking_profile_why"),
+            path("<uuid:profile_id>/erase/", wrap(self.erase), name="tracking_profile_erase"),
+            path("<uuid:profile_id>/export/", wrap(self.export), name="tracking_profile_export"),
+        ]
+        return [*own, *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Profile]:
         """Leave out who was never active when the list is read by last activity: the index holds the others."""
@@ -85,6 +91,8 @@ class PeopleAdmin(KeysetAdmin):
         context: dict[str, Any] = {}
         if profile is not None:
             context = describe_person(profile, _read_before(request))
+            context["may_erase"] = request.user.has_perm(MAY_ERASE)
+            context["may_export"] = request.user.has_perm(MAY_EXPORT)
         return super().change_view(request, object_id, form_url, (extra_context or {}) | context)
 
     def show_why(self, request: HttpRequest, profile_id: UUID, event_id: UUID) -> HttpResponse:
@@ -96,6 +104,15 @@ class PeopleAdmin(KeysetAdmin):
             raise Http404("This is no event of this person.")
         context = {**self.admin_site.each_context(request), **_describe_why(profile, event)}
         return TemplateResponse(request, "admin/triggers/why.html", context)
+
+    def erase(self, request: HttpRequest, profile_id: UUID) -> HttpResponseBase:
+        """Show what would go with a person; have it go."""
+        profile = get_object_or_404(Profile, pk=profile_id)
+        return erase_person(request, profile, self.admin_site.each_context(request))
+
+    def export(self, request: HttpRequest, profile_id: UUID) -> HttpResponseBase:
+        """Answer with all that is held of a person."""
+        return export_as_file(request, get_object_or_404(Profile, pk=profile_id))
 
 
 def _describe_why(profile: Profile, event: Event) -> dict[str, Any]:
