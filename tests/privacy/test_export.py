@@ -1,0 +1,116 @@
+"""All that is held of a person as one document: everything, only theirs, and never all in memory."""
+
+import json
+import tracemalloc
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.cast import CART, deliver, evaluate, make_rule, make_template, report
+from tests.mail_server import MailServer
+from tests.privacy.conftest import erase
+from tests.privacy.test_erasure import ADA_ID, WHO, live
+from tracking.event import Rejection, compute_anonymous_profile_id, compute_user_profile_id
+from tracking.models import Event, ProfileChange, Source
+from tracking.quarantine import Refused, keep_refused
+from triggers import export
+from triggers.channels.address import hash_address
+from triggers.export import export_person
+from triggers.models import Activation, Suppression
+from triggers.worker import get_worker
+
+
+def refuse(source: Source, payload: bytes) -> None:
+    """Keep a payload that the door refused."""
+    rejection = Rejection(index=0, code="invalid_field", message="No.")
+    refused = Refused(rejection=rejection, payload=payload, dialect="native", event_name="", is_public=True)
+    keep_refused(source.pk, [refused], datetime.now(UTC))
+
+
+def read(user_id: str = "ada-lovelace") -> dict[str, Any]:
+    pieces = export_person(compute_user_profile_id(user_id))
+    assert pieces is not None
+    return dict(json.loads(b"".join(pieces)))
+
+
+def test_an_export_has_everything_and_only_theirs(source: Source, server: MailServer) -> None:
+    make_rule("Cart", trigger=CART, template=make_template().pk)
+    make_rule("Thanks", trigger={"kind": "event", "event": "purchase"}, template=make_template("Thanks").pk)
+    live(source)
+    live(source, "grace-hopper", "graces-phone", "hopper@example.com")
+    deliver()
+    refuse(source, b'{"event": 5, "user_id": "ada-lovelace"}')
+    refuse(source, b'{"event": 5, "user_id": "grace-hopper"}')
+    Suppression.objects.create(channel="email", address_hash=hash_address("email", WHO[1]), reason="told")
+
+    document = read()
+
+    mine = [ADA_ID, compute_anonymous_profile_id(source.pk, "adas-phone")]
+    assert len(document["events"]) == Event.objects.filter(profile_id__in=mine).count()
+    assert len(document["profile_changes"]) == ProfileChange.objects.filter(profile_id__in=mine).count()
+    assert len(document["activations"]) == Activation.objects.filter(profile_id__in=mine).count() == 1
+    assert document["activations"][0]["rule"] == "Thanks"
+    assert document["deliveries"][0]["message"]["to"] == WHO[1]
+    assert document["deliveries"][0]["attempts"][0]["outcome"] == "accepted"
+    assert [row["key"] for row in document["timers"]] == ["c1"]
+    assert [row["payload"] for row in document["quarantined"]] == ['{"event": 5, "user_id": "ada-lovelace"}']
+    assert [row["reason"] for row in document["suppressions"]] == ["told"]
+    assert {row["user_id"] for row in document["profiles"]} == {"ada-lovelace", None}
+    text = json.dumps(document)
+    assert not [word for word in ("grace", "hopper") if word in text]
+
+
+def test_what_an_export_has_is_what_an_erasure_takes(source: Source, server: MailServer) -> None:
+    make_rule("Thanks", trigger={"kind": "event", "event": "purchase"}, template=make_template("Thanks").pk)
+    live(source)
+    deliver()
+    refuse(source, b'{"event": 5, "user_id": "ada-lovelace"}')
+    document = read()
+
+    counts = erase(ADA_ID).counts
+
+    sections = {"event": "events", "profile_change": "profile_changes", "activation": "activations"}
+    sections |= {"delivery": "deliveries", "quarantined": "quarantined", "profile": "profiles"}
+    assert {name: counts[name] for name in sections} == {name: len(document[sections[name]]) for name in sections}
+    assert export_person(ADA_ID) is None
+
+
+def test_of_a_shared_device_only_their_part_is_exported(source: Source) -> None:
+    for person in ("ada-lovelace", "grace-hopper"):
+        report("view", source=source, user_id=None, anonymous_id="tablet", properties={"step": f"before {person}"})
+        report("view", source=source, user_id=person, anonymous_id="tablet")
+        evaluate()
+    report("view", source=source, user_id=None, anonymous_id="tablet", properties={"step": "after"})
+    evaluate()
+
+    document = read()
+
+    steps = [row["properties"].get("step") for row in document["events"] if row["name"] == "view"]
+    assert sorted(filter(None, steps)) == ["before ada-lovelace", "before grace-hopper"]
+    assert "grace" not in json.dumps(document).replace("before grace-hopper", "")
+
+
+def test_a_long_history_is_written_page_by_page(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = get_worker().connection
+    report("view", source=source)
+    evaluate()
+    connection.execute(
+        "insert into event select (left(id::text, 24) || lpad(n::text, 12, '0'))::uuid, nextval('event_seq_seq'), lane,"
+        " profile_id, name, jsonb_build_object('text', repeat('x', 2000)), context, source_id, origin, depth,"
+        " message_id, user_id, anonymous_id, occurred_at, received_at from event, generate_series(1, 20000) n"
+    )
+    monkeypatch.setattr(export, "PAGE", 500)
+    pieces = export_person(compute_user_profile_id("ada"))
+    assert pieces is not None
+    tracemalloc.start()
+    total = sum(len(piece) for piece in pieces)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert total > 40_000_000
+    assert peak < 10_000_000
+
+
+def test_nobody_is_exported_who_was_never_here(log: None) -> None:
+    assert export_person(compute_user_profile_id("nobody")) is None
