@@ -7,7 +7,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from engagement.health import healthz, readyz
-from triggers.api.privacy import ErasureView, PeopleView, PersonView
+from triggers.api.privacy import ErasureView, ExportByIdView, ExportView, PeopleView, PersonView
 from triggers.api.read import ActivationsView, DeliveriesView
 
 handler404 = "engagement.not_found.answer_not_found"
@@ -15,6 +15,8 @@ urlpatterns = [
     path("", include("tracking.api.urls")),
     path("v1/profiles", PeopleView.as_view()),
     path("v1/profiles/<str:user_id>", PersonView.as_view()),
+    path("v1/profiles/<str:user_id>/export", ExportView.as_view()),
+    path("v1/export", ExportByIdView.as_view()),
     path("v1/erasures/<uuid:erasure_id>", ErasureView.as_view()),
     path("v1/activations", ActivationsView.as_view()),
     path("v1/deliveries", DeliveriesView.as_view()),

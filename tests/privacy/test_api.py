@@ -1,5 +1,6 @@
 """Asking for an erasure over the API, and reading its receipt."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -104,3 +105,17 @@ def test_a_page_can_erase_nobody(keys: SourceKeys) -> None:
     post(keys, {"event": "view", "user_id": "ada"})
     for headers in ({"authorization": f"Bearer {keys.write_key}"}, {}):
         assert Client().delete("/v1/profiles/ada", headers=headers).status_code == 401
+
+
+def test_all_that_is_held_comes_as_one_document(keys: SourceKeys) -> None:
+    post(keys, {"events": [{"event": "view", "user_id": "ada"}, {"event": "view", "anonymous_id": "tab"}]})
+    evaluate()
+    headers = {"authorization": f"Bearer {keys.secret_key}"}
+
+    for path in ("/v1/profiles/ada/export", "/v1/export?user_id=ada", "/v1/export?anonymous_id=tab"):
+        answer: Any = Client().get(path, headers=headers)
+        assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+        document = json.loads(b"".join(answer.streaming_content))
+        assert [event["name"] for event in document["events"]] == ["view"]
+    assert ask("GET", "/v1/profiles/nobody/export", keys)[0] == 404
+    assert Client().get("/v1/profiles/ada/export").status_code == 401

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
@@ -17,6 +18,7 @@ from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
 from tracking.models import Erasure
 from tracking.registry import KnownSource
 from tracking.schema.validate import MAX_ID
+from triggers.export import export_person
 
 _TIMEOUT_MS = 5_000
 # Whoever runs through the examples of the API's description must not erase what the others read.
@@ -42,6 +44,23 @@ class ErasureOut(serializers.Serializer[Any]):
     )
 
 
+class ExportOut(serializers.Serializer[Any]):
+    """All that is held of a person: the rows of the tables, with their columns' names."""
+
+    format = serializers.IntegerField()
+    exported_at = serializers.DateTimeField()
+    profiles = serializers.ListField(child=serializers.DictField())
+    events = serializers.ListField(child=serializers.DictField())
+    profile_changes = serializers.ListField(child=serializers.DictField())
+    activations = serializers.ListField(child=serializers.DictField())
+    deliveries = serializers.ListField(child=serializers.DictField())
+    timers = serializers.ListField(child=serializers.DictField())
+    set_aside = serializers.ListField(child=serializers.DictField())
+    quarantined = serializers.ListField(child=serializers.DictField())
+    webhook_payloads = serializers.ListField(child=serializers.DictField())
+    suppressions = serializers.ListField(child=serializers.DictField())
+
+
 ERASED = {202: ErasureOut, 404: ErrorOut, **REFUSED}
 
 
@@ -63,6 +82,40 @@ class PersonView(ProfileView):
         Asked again, it answers with the same receipt. 404 when nothing is held and nothing was erased.
         """
         return answer_erasure(request, compute_user_profile_id(check_id("user_id", user_id)))
+
+
+class ExportView(ReadView):
+    """All that is held of a known person."""
+
+    @extend_schema(
+        operation_id="export_profile",
+        parameters=[USER],
+        responses={200: ExportOut, 404: ErrorOut, **REFUSED},
+        tags=["Privacy"],
+        summary="All that is held of a person",
+    )
+    def get(self, request: Request, user_id: str) -> HttpResponseBase:
+        """Return one document with every row of every table, of all profiles that are theirs.
+
+        It is written while it is read, so it may be as long as the person's history.
+        """
+        return answer_export(compute_user_profile_id(check_id("user_id", user_id)))
+
+
+class ExportByIdView(ReadView):
+    """All that is held of a person, by an id that is not known or cannot stand in a path."""
+
+    @extend_schema(
+        operation_id="export_profile_by_id",
+        parameters=IDENTITY,
+        responses={200: ExportOut, 404: ErrorOut, **REFUSED},
+        extensions=WITHOUT_EXAMPLE,
+        tags=["Privacy"],
+        summary="All that is held of a person, by any id",
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """Return the same document by `user_id`, or by `anonymous_id` of the key's source."""
+        return answer_export(read_profile_id(request))
 
 
 class PeopleView(ReadView):
@@ -109,6 +162,15 @@ def answer_erasure(request: Request, profile_id: UUID) -> Response:
     if receipt is None:
         raise NotFound("Nothing is held of this person, and nothing was erased.", code="not_found")
     return Response(describe_erasure(request, Erasure.objects.get(pk=receipt)), status=202)
+
+
+def answer_export(profile_id: UUID) -> HttpResponseBase:
+    """Answer with the document, as a file to keep. Raises NotFound."""
+    pieces = export_person(profile_id)
+    if pieces is None:
+        raise NotFound("Nothing is held of this person.", code="not_found")
+    headers = {"Content-Disposition": 'attachment; filename="person.json"', "Cache-Control": "no-store"}
+    return StreamingHttpResponse(pieces, content_type="application/json", headers=headers)
 
 
 def describe_erasure(request: Request, erasure: Erasure) -> dict[str, Any]:
