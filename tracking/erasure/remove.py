@@ -48,9 +48,6 @@ update profile set linked_to = null, joined = %s, traits = '{}', asked = '[]', s
 _CLEAR_PROFILE = """
 update profile p
    set created_at = %(moment)s,
-       traits = coalesce((select jsonb_object_agg(key, value order by seq) from profile_change c,
-                          jsonb_each(c.patch -> 'properties' -> 'traits')
-                          where c.profile_id = p.id and c.seq > %(until)s and c.patch ->> 'name' = '$identify'), '{}'),
        seen_at = (select max(received_at) from event e
                    where e.profile_id = p.id and e.seq > %(until)s and left(e.name, 1) <> '$')
  where p.id = %(profile)s and p.lane = %(lane)s
