@@ -150,7 +150,10 @@ LOGIN_URL = "/admin/login/"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 SECURE_SSL_REDIRECT = env.read_flag("SECURE_SSL_REDIRECT")
 SECURE_HSTS_SECONDS = env.read_int("SECURE_HSTS_SECONDS", 0)
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.read_flag("BEHIND_PROXY") else None
+BEHIND_PROXY = env.read_flag("BEHIND_PROXY")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+# How many proxies of ours stand before the platform: each adds one address to X-Forwarded-For.
+TRUSTED_PROXIES = env.read_int("TRUSTED_PROXIES", 1 if BEHIND_PROXY else 0, least=0, most=10)
 X_FRAME_OPTIONS = "SAMEORIGIN"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 # A body may hold 1 MB; the door says so itself, in its own words, for what is a little more.

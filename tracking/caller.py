@@ -4,22 +4,32 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from tracking.addresses import reduce_address
+from tracking.bots import is_bot
 from tracking.registry import KnownSource, Registry
 from tracking.wire.request import WireError, WireRequest, WireResponse
 
 _CORS_METHODS = "GET, POST"
-_CORS_HEADERS = "Authorization, Content-Type, X-Write-Key, X-Retry-Count, traceparent"
+_CORS_HEADERS = "Authorization, Content-Type, X-Write-Key, X-User-Hash, X-Retry-Count, traceparent"
 _CORS_SECONDS = "7200"
 _KEYS_IN_QUERY = ("key", "write_key")
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """The source, whether by a key or origin that anybody can see, the page's origin, and the key that was shown."""
+    """The source, whether by a key or origin that anybody can see, the page's origin, and the key that was shown.
+
+    Of a public caller also: `peer`, the visitor's address, and `address`, what is kept of it; whether it is a bot; and
+    the proof that it may speak for a user, where a header carries it.
+    """
 
     source: KnownSource
     is_public: bool
     origin: str | None
     key_id: int | None = None
+    peer: str | None = None
+    address: str | None = None
+    is_bot: bool = False
+    user_hash: str | None = None
 
 
 def read_key(request: WireRequest) -> str | None:
@@ -49,7 +59,7 @@ def authenticate(request: WireRequest, registry: Registry, key: str | None) -> C
     """Return who sends: by a key or, for a page without one, by its Origin. Raises WireError (401, 403)."""
     origin = request.headers.get("origin")
     if key is None:
-        return _authenticate_page(origin, registry)
+        return _meet(request, _find_page_source(origin, registry), None)
     secret = registry.find_secret(key) if key.startswith("sk_") else None
     if secret is not None:
         return Caller(source=secret.source, is_public=False, origin=None, key_id=secret.id)
@@ -57,25 +67,41 @@ def authenticate(request: WireRequest, registry: Registry, key: str | None) -> C
     if public is None:
         raise WireError(401, "unknown_key", "No source has this key, or it holds no longer.", "Authorization")
     source = public.source
-    if origin is not None and origin not in source.origins:
+    if origin is not None and not source.allows(origin):
         raise WireError(403, "origin_not_allowed", f"The source does not allow pages of {origin}.", "Origin")
-    return Caller(source=source, is_public=True, origin=origin, key_id=public.id)
+    return _meet(request, source, public.id)
 
 
-def _authenticate_page(origin: str | None, registry: Registry) -> Caller:
+def _meet(request: WireRequest, source: KnownSource, key_id: int | None) -> Caller:
+    """Note what can be seen of a public caller."""
+    headers = request.headers
+    origin = headers.get("origin")
+    return Caller(
+        source=source,
+        is_public=True,
+        origin=origin,
+        key_id=key_id,
+        peer=request.address,
+        address=reduce_address(request.address, source.address_policy),
+        is_bot=is_bot(headers.get("user-agent", ""), origin),
+        user_hash=headers.get("x-user-hash"),
+    )
+
+
+def _find_page_source(origin: str | None, registry: Registry) -> KnownSource:
     if origin is None:
         message = "Give the source's key in `Authorization: Bearer` or `X-Write-Key`."
         raise WireError(401, "key_required", message, "Authorization")
-    source = registry.by_origin.get(origin)
+    source = registry.find_page(origin)
     if source is None:
         raise WireError(403, "origin_not_allowed", f"No source allows pages of {origin}.", "Origin")
-    return Caller(source=source, is_public=True, origin=origin)
+    return source
 
 
 def answer_preflight(request: WireRequest, registry: Registry) -> WireResponse:
     """Answer a browser that asks before it sends. It shows no key: an origin of any source may go on."""
     origin = request.headers.get("origin")
-    if origin not in registry.by_origin:
+    if origin is None or registry.find_page(origin) is None:
         raise WireError(403, "origin_not_allowed", f"No source allows pages of {origin}.", "Origin")
     headers = describe_cors(origin) | {
         "Access-Control-Allow-Methods": _CORS_METHODS,
@@ -88,7 +114,7 @@ def answer_preflight(request: WireRequest, registry: Registry) -> WireResponse:
 def find_cors(request: WireRequest, registry: Registry) -> dict[str, str]:
     """Return what lets a page of an allowed origin read an answer, before it is known whose key it sent."""
     origin = request.headers.get("origin")
-    return describe_cors(origin) if origin in registry.by_origin else {}
+    return describe_cors(origin) if origin is not None and registry.find_page(origin) is not None else {}
 
 
 def describe_cors(origin: str | None) -> dict[str, str]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from tracking.arrival import blank_payload, check_speaker, encode_understood, settle_items
 from tracking.caller import Caller, answer_preflight, authenticate, describe_cors, find_cors, read_key
 from tracking.event import Item, Receipt, Rejection, Stamp, stamp_item
 from tracking.intake import Intake
@@ -79,6 +80,9 @@ def _take(request: WireRequest, dialect: Dialect, told: Told, caller: Caller, in
     if request.path == SNIPPET_PATH:
         told, cookie = give_identity(told, request, caller)
 
+    if caller.address is not None and not dialect.notes_address(request):
+        caller = msgspec.structs.replace(caller, address=None)
+
     def cut(index: int) -> bytes:
         return dialect.cut(request, told, index)
 
@@ -93,7 +97,8 @@ def offer_items(items: Parsed, caller: Caller, intake: Intake, *, happened_at: d
     What is refused, or would be held, is not kept: that is up to who calls. `happened_at` is the moment of items
     without a time. Raises AppendFailed when it is not known whether they are stored.
     """
-    rows, rejections = _check_all(items, caller, intake, looks=True, happened_at=happened_at)
+    settled = settle_items(items, caller)
+    rows, rejections = _check_all(settled, caller, intake, looks=True, happened_at=happened_at)
     return sorted(_append(rows, rejections, intake.appender), key=lambda receipt: receipt.index)
 
 
@@ -106,6 +111,7 @@ def take_items(
     `dialect`. `looks`: see `check_item`. Raises AppendFailed or HoldFailed when it is not known whether they are on
     disk, NoRoom when nothing could be taken because the quarantine is full.
     """
+    items = settle_items(items, caller)
     rows, rejections = _check_all(items, caller, intake, looks)
     understood = {item.index: item for item in items if isinstance(item, Item)} if rejections else {}
 
@@ -147,7 +153,8 @@ def resend(body: bytes, dialect: str, source: KnownSource, intake: Intake) -> Re
     Raises WireError when it is not JSON, AppendFailed when it could not be stored.
     """
     caller = Caller(source=source, is_public=False, origin=None)
-    rows, rejections = _check_all([DIALECTS[dialect].parse_item(body)], caller, intake, looks=True)
+    items = settle_items([DIALECTS[dialect].parse_item(body)], caller)
+    rows, rejections = _check_all(items, caller, intake, looks=True)
     return _append(rows, rejections, intake.appender)[0]
 
 
@@ -163,6 +170,7 @@ def _check_all(
         now=intake.now,
         retention=intake.retention,
         is_public=caller.is_public,
+        is_bot=caller.is_bot,
         happened_at=happened_at,
     )
     rows: list[tuple[int, Row]] = []
@@ -181,7 +189,7 @@ def _check_one(
 ) -> Row | Rejection:
     if isinstance(item, Rejection):
         return item
-    rejection = check_item(item, looks=looks) or _check_name(item, caller, registry)
+    rejection = check_item(item, looks=looks) or _check_name(item, caller, registry) or check_speaker(item, caller)
     if rejection is not None:
         return rejection
     gate = registry.gates.get(item.name)
@@ -245,7 +253,7 @@ def _describe_refused(
     """An item that was understood is kept in the platform's own words, whatever dialect it came in."""
     return Refused(
         rejection=rejection,
-        payload=cut(rejection.index) if item is None else msgspec.json.encode(item),
+        payload=blank_payload(cut(rejection.index), caller) if item is None else encode_understood(item),
         dialect=dialect if item is None else NATIVE.name,
         event_name="" if item is None else item.name,
         is_public=caller.is_public,

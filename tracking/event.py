@@ -29,6 +29,8 @@ MAX_DEPTH = 5
 """A derived event that was derived this many times over derives nothing more."""
 
 DAY = timedelta(days=1)
+_PUBLIC = {"$public": True}
+_OF_BOTS = {"$public": True, "$bot": True}
 _SKEW_NOISE = timedelta(seconds=5)
 
 
@@ -36,7 +38,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that a client reported, as its dialect understood it.
 
     `timestamp` and `sent_at` are the client's clock (aware). With `is_import` it came by a call that brings history:
-    what is more than a day old then starts nothing and shows nobody to be active.
+    what is more than a day old then starts nothing and shows nobody to be active. `user_hash`, where there is one,
+    shows that the client may speak for the user; it is not kept.
     """
 
     index: int
@@ -49,6 +52,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     properties: dict[str, Any] = {}
     context: dict[str, Any] = {}
     is_import: bool = False
+    user_hash: str | None = None
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +114,7 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     retention: timedelta
     is_public: bool
+    is_bot: bool = False
     origin: int = LIVE
     happened_at: datetime | None = None
 
@@ -184,7 +189,7 @@ def stamp_item(item: Item, stamp: Stamp) -> NewEvent | Rejection:
         profile_id=profile_id,
         name=item.name,
         properties=item.properties,
-        context=item.context | {"$public": True} if stamp.is_public else item.context,
+        context=item.context | (_OF_BOTS if stamp.is_bot else _PUBLIC) if stamp.is_public else item.context,
         source_id=stamp.source_id,
         origin=IMPORT if item.is_import and _is_history(occurred_at, stamp.now) else stamp.origin,
         message_id=item.message_id,

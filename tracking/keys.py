@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from tracking.models import KeyKind, Source, SourceKey
 
-_PREFIXES = {KeyKind.PUBLIC: "wk_", KeyKind.SECRET: "sk_"}
+_PREFIXES = {KeyKind.PUBLIC: "wk_", KeyKind.SECRET: "sk_", KeyKind.IDENTITY: "ids_"}
 _SHOWN = 8
 _FOREIGN = re.compile(r"[!-~]{4,255}")
 
@@ -74,8 +74,8 @@ def revoke_key(key: SourceKey, *, now: datetime) -> None:
 
 
 def make_value(kind: KeyKind) -> str:
-    """Draw a key: a secret one has 256 random bits, a public one 192."""
-    return _PREFIXES[kind] + secrets.token_urlsafe(32 if kind == KeyKind.SECRET else 24)
+    """Draw a key: a public one has 192 random bits, a secret one 256."""
+    return _PREFIXES[kind] + secrets.token_urlsafe(24 if kind == KeyKind.PUBLIC else 32)
 
 
 def hash_secret(secret_key: str) -> str:

@@ -7,15 +7,18 @@ key, holds in every process within a second.
 import threading
 import time
 from datetime import timedelta
+from typing import NamedTuple
 
 import msgspec
 from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from tracking.addresses import AddressPolicy
 from tracking.gates import load_gates
 from tracking.keys import hash_secret
-from tracking.models import AllowedOrigin, EventType, Source, SourceKey
+from tracking.models import AllowedOrigin, EventType, KeyKind, Source, SourceKey
+from tracking.origins import list_patterns
 from tracking.schema.fit import Gate
 
 FRESH_SECONDS = 0.4
@@ -33,6 +36,18 @@ class KnownSource(msgspec.Struct, frozen=True, kw_only=True):
     lateness: timedelta
     is_activity: bool
     origins: frozenset[str]
+    address_policy: AddressPolicy
+    demands_user_hash: bool
+    identity_secrets: tuple[bytes, ...]
+
+    @property
+    def keeps_addresses(self) -> bool:
+        """Whether whole addresses may be kept."""
+        return self.address_policy == AddressPolicy.KEEP
+
+    def allows(self, origin: str) -> bool:
+        """Whether pages of an origin may send."""
+        return origin in self.origins or any(pattern in self.origins for pattern in list_patterns(origin))
 
 
 class KnownKey(msgspec.Struct, frozen=True):
@@ -69,6 +84,13 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
         """Return how late on arrival an event of a source may be and still start a rule."""
         source = self.by_id.get(source_id or 0)
         return source.lateness if source is not None else DEFAULT_LATENESS
+
+    def find_page(self, origin: str) -> KnownSource | None:
+        """Return the source that allows pages of an origin: the one that names it most particularly."""
+        found = self.by_origin.get(origin)
+        if found is not None:
+            return found
+        return next((self.by_origin[one] for one in list_patterns(origin) if one in self.by_origin), None)
 
     def find_secret(self, key: str) -> KnownKey | None:
         """Return what is known of a secret key."""
@@ -116,15 +138,17 @@ def load_registry() -> Registry:
     for source_id, origin in AllowedOrigin.objects.values_list("source_id", "origin"):
         origins.setdefault(source_id, set()).add(origin)
     sources = list(Source.objects.filter(is_enabled=True))
-    known = [_describe(source, frozenset(origins.get(source.pk, ()))) for source in sources]
-    keys = _load_keys({source.id: source for source in known})
+    rows = _load_keys()
+    known = [_describe(source, frozenset(origins.get(source.pk, ())), rows) for source in sources]
+    by_id = {source.id: source for source in known}
+    keys = [(row, KnownKey(row.id, by_id[row.source_id])) for row in rows if row.source_id in by_id]
     # Only the few types that mean something special: discovered names may be many.
     special = Q(is_activity=False) | Q(server_only=True) | Q(is_derived=True)
     marked = list(EventType.objects.filter(special).values_list("name", "is_activity", "server_only", "is_derived"))
     return Registry(
-        by_id={source.id: source for source in known},
-        by_public_key={value: key for value, _, key in keys if value is not None},
-        by_secret_hash={secret_hash: key for _, secret_hash, key in keys if secret_hash is not None},
+        by_id=by_id,
+        by_public_key={row.value: key for row, key in keys if row.kind == KeyKind.PUBLIC and row.value is not None},
+        by_secret_hash={row.secret_hash: key for row, key in keys if row.secret_hash is not None},
         by_origin={origin: source for source in known for origin in source.origins},
         reserved_names=RESERVED | {name for name, _, _, derived in marked if derived},
         server_only_names=frozenset(name for name, _, server_only, _ in marked if server_only),
@@ -133,22 +157,30 @@ def load_registry() -> Registry:
     )
 
 
-def _load_keys(sources: dict[int, KnownSource]) -> list[tuple[str | None, str | None, KnownKey]]:
-    """Return (value, hash, key) of the keys that hold now: the database's clock says so."""
+class _KeyRow(NamedTuple):
+    id: int
+    source_id: int
+    kind: str
+    value: str | None
+    secret_hash: str | None
+
+
+def _load_keys() -> list[_KeyRow]:
+    """Return the keys that hold now: the database's clock says so."""
     holds = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=Now()))
-    rows = SourceKey.objects.filter(holds).values_list("value", "secret_hash", "pk", "source_id")
-    return [
-        (value, secret_hash, KnownKey(key_id, sources[source_id]))
-        for value, secret_hash, key_id, source_id in rows
-        if source_id in sources
-    ]
+    rows = SourceKey.objects.filter(holds).values_list("pk", "source_id", "kind", "value", "secret_hash")
+    return [_KeyRow(*row) for row in rows]
 
 
-def _describe(source: Source, origins: frozenset[str]) -> KnownSource:
+def _describe(source: Source, origins: frozenset[str], keys: list[_KeyRow]) -> KnownSource:
+    own = [key for key in keys if key.source_id == source.pk and key.value is not None]
     return KnownSource(
         id=source.pk,
         name=source.name,
         lateness=source.lateness,
         is_activity=source.is_activity,
         origins=origins,
+        address_policy=AddressPolicy(source.address_policy),
+        demands_user_hash=source.demands_user_hash,
+        identity_secrets=tuple((key.value or "").encode() for key in own if key.kind == KeyKind.IDENTITY),
     )

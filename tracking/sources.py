@@ -1,12 +1,14 @@
 """Sources: making them with their first keys."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import msgspec
 from django.db import transaction
 
 from tracking.keys import make_key
 from tracking.models import AllowedOrigin, KeyKind, Source
+from tracking.origins import clean_origin
 
 
 class SourceKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,11 +22,12 @@ class SourceKeys(msgspec.Struct, frozen=True, kw_only=True):
 def create_source(name: str, origins: Iterable[str] = ()) -> tuple[Source, SourceKeys]:
     """Make a source that pages of `origins` may use without a key.
 
-    Raises django.db.IntegrityError when the name or an origin is taken.
+    Raises django.db.IntegrityError when the name or an origin is taken, OriginRefused when one is none.
     """
     with transaction.atomic():
         source = Source.objects.create(name=name)
-        AllowedOrigin.objects.bulk_create(AllowedOrigin(source=source, origin=origin) for origin in origins)
+        cleaned = dict.fromkeys(clean_origin(origin) for origin in origins)
+        AllowedOrigin.objects.bulk_create(AllowedOrigin(source=source, origin=origin) for origin in cleaned)
         return source, make_first_keys(source)
 
 
@@ -32,3 +35,13 @@ def make_first_keys(source: Source) -> SourceKeys:
     """Give a new source a public and a secret key."""
     public, secret = make_key(source, KeyKind.PUBLIC), make_key(source, KeyKind.SECRET)
     return SourceKeys(name=source.name, write_key=public.value, secret_key=secret.value)
+
+
+def ensure_secrets(source: Source) -> None:
+    """Make the secrets that a source's settings need and that it lacks."""
+    wanted = [KeyKind.IDENTITY] if source.demands_user_hash else []
+    now = datetime.now(UTC)
+    holding = {key.kind for key in source.keys.all() if key.holds(now)}
+    for kind in wanted:
+        if kind not in holding:
+            make_key(source, kind)

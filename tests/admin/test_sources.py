@@ -15,6 +15,7 @@ FORM = {
     "lateness_number": "2",
     "lateness_unit": "3600",
     "is_activity": "on",
+    "address_policy": "drop",
     "is_enabled": "on",
     "origins-TOTAL_FORMS": "1",
     "origins-INITIAL_FORMS": "0",
@@ -94,3 +95,14 @@ def test_events_without_identity_are_counted_with_the_cure(login: Login) -> None
     page = login("Developer").get(f"/admin/tracking/source/{source.pk}/change/").content.decode()
     assert "4 events without identity" in page
     assert "anonymous_id" in page
+
+
+def test_a_source_that_comes_to_demand_user_hashes_gets_a_secret_for_them(login: Login) -> None:
+    source, client = make_source(), login("Developer")
+    url = f"/admin/tracking/source/{source.pk}/change/"
+    client.post(url, FORM | {"demands_user_hash": "on"})
+    secret = source.keys.get(kind="identity").value
+    assert secret is not None
+    assert secret in client.get(url).content.decode()
+    client.post(url, FORM | {"demands_user_hash": "on"})
+    assert source.keys.filter(kind="identity").count() == 1

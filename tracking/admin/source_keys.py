@@ -25,6 +25,7 @@ _KINDS = (
     (KeyKind.PUBLIC.value, "A new public key: for pages and phones; it may only append."),
     (_FOREIGN, "A public key that your clients carry already: their Segment write key, Mixpanel token or G-… id."),
     (KeyKind.SECRET.value, "A new secret key: for servers; it may read back too."),
+    (KeyKind.IDENTITY.value, "A new identity secret: your server makes user hashes with it."),
 )
 
 
@@ -157,7 +158,8 @@ def list_keys(source: Source, now: datetime) -> list[SourceKey]:
     keys = [key for key in source.keys.all() if now - _find_end(key, now) < _ENDED_SHOWN]
     for key in keys:
         key.is_holding = key.holds(now)  # type: ignore[attr-defined]
-    return sorted(keys, key=lambda key: (not key.holds(now), key.kind != KeyKind.PUBLIC, key.pk))
+    order = [kind.value for kind in KeyKind]
+    return sorted(keys, key=lambda key: (not key.holds(now), order.index(key.kind), key.pk))
 
 
 def _find_end(key: SourceKey, now: datetime) -> datetime:

@@ -17,9 +17,10 @@ from engagement.lib.pages import PageAdmin
 from engagement.lib.say import moment_column
 from tracking.admin.source_keys import SourceKeyAdmin, list_keys
 from tracking.models import AllowedOrigin, EventCount, Source
+from tracking.origins import OriginRefused, clean_origin
 from tracking.registry import forget_registry
 from tracking.snippet import write_snippet
-from tracking.sources import make_first_keys
+from tracking.sources import ensure_secrets, make_first_keys
 
 _COUNTED = timedelta(hours=24)
 
@@ -35,7 +36,7 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Source
-        fields = ("name", "lateness", "is_activity", "is_enabled")
+        fields = ("name", "lateness", "is_activity", "address_policy", "demands_user_hash", "is_enabled")
 
 
 class OriginForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -47,12 +48,11 @@ class OriginForm(forms.ModelForm):  # type: ignore[type-arg]
         self.fields["origin"].widget.attrs["aria-label"] = "Origin"
 
     def clean_origin(self) -> str:
-        """Cut what a browser would not send."""
-        origin = str(self.cleaned_data["origin"]).strip().rstrip("/").lower()
-        scheme, separator, host = origin.partition("://")
-        if scheme not in ("http", "https") or not separator or not host or "/" in host:
-            raise forms.ValidationError("An origin is a scheme and a host, such as https://shop.example")
-        return origin
+        """Write it as browsers do."""
+        try:
+            return clean_origin(str(self.cleaned_data["origin"]))
+        except OriginRefused as error:
+            raise forms.ValidationError(str(error)) from None
 
     class Meta:
         model = AllowedOrigin
@@ -97,6 +97,7 @@ class SourceAdmin(SourceKeyAdmin, PageAdmin):
         super().save_model(request, obj, form, change)
         if not change:
             request.secret_key = make_first_keys(obj).secret_key  # type: ignore[attr-defined]
+        ensure_secrets(obj)
         forget_registry()
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

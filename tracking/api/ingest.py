@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.views import APIView
 
+from tracking.addresses import find_visitor
 from tracking.api.read import LIST_EVENTS, ReadView, list_events
 from tracking.api.schemas import EXAMPLES, SHARED, TAKEN, AliasIn, BatchIn, EventIn, IdentifyIn, SnippetIn
 from tracking.door import answer_request
@@ -28,6 +30,7 @@ _HEADERS = {
     "HTTP_ORIGIN": "origin",
     "HTTP_HOST": "host",
     "HTTP_USER_AGENT": "user-agent",
+    "HTTP_X_USER_HASH": "x-user-hash",
 }
 
 
@@ -157,7 +160,9 @@ def _read(request: HttpRequest, now: datetime) -> WireRequest:
         headers={name: meta[key] for key, name in _HEADERS.items() if key in meta},
         body=request.body,
         query=meta.get("QUERY_STRING", ""),
-        address=meta.get("REMOTE_ADDR", ""),
+        address=find_visitor(
+            meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""), settings.TRUSTED_PROXIES
+        ),
         cookies=request.COOKIES,
         is_secure=request.is_secure(),
         received_at=now,

@@ -17,6 +17,7 @@ class EventIn(serializers.Serializer[Any]):
     sent_at = serializers.DateTimeField(required=False, help_text="The client's clock at this attempt: corrects skew.")
     properties = serializers.DictField(required=False)
     context = serializers.DictField(required=False)  # type: ignore[assignment]
+    user_hash = serializers.CharField(required=False, help_text="Where the source demands it; not kept.")
 
 
 class SnippetIn(serializers.Serializer[Any]):
@@ -27,6 +28,7 @@ class SnippetIn(serializers.Serializer[Any]):
     anonymous_id = serializers.CharField(max_length=255, required=False)
     message_id = serializers.CharField(max_length=255, required=False)
     timestamp = serializers.DateTimeField(required=False)
+    user_hash = serializers.CharField(required=False)
 
 
 class IdentifyIn(serializers.Serializer[Any]):
@@ -43,6 +45,7 @@ class IdentifyIn(serializers.Serializer[Any]):
     )
     remove = serializers.DictField(required=False, help_text="One value each, taken out of a list.")
     unset = serializers.ListField(child=serializers.CharField(), required=False, help_text="Names to be forgotten.")
+    user_hash = serializers.CharField(required=False)
 
 
 class BatchIn(serializers.Serializer[Any]):
@@ -59,6 +62,7 @@ class AliasIn(serializers.Serializer[Any]):
 
     previous_id = serializers.CharField(max_length=255)
     user_id = serializers.CharField(max_length=255)
+    user_hash = serializers.CharField(required=False)
 
 
 class ReceiptOut(serializers.Serializer[Any]):

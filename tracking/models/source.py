@@ -7,6 +7,14 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from tracking.addresses import AddressPolicy
+
+ADDRESS_WORDS = {
+    AddressPolicy.DROP: "nothing",
+    AddressPolicy.TRUNCATE: "its network only (203.0.113.0, 2001:db8:1::)",
+    AddressPolicy.KEEP: "all of it",
+}
+
 
 class Source(models.Model):
     """An app that sends events, with its keys (`SourceKey`)."""
@@ -21,6 +29,18 @@ class Source(models.Model):
         default=True,
         verbose_name="counts as activity",
         help_text="Whether events of this source show that a person is active.",
+    )
+    address_policy = models.CharField(
+        max_length=16,
+        choices=[(policy.value, words) for policy, words in ADDRESS_WORDS.items()],
+        default=AddressPolicy.DROP.value,
+        verbose_name="kept of addresses",
+        help_text="What is kept, as context.ip, of the internet address of a page's or an app's visitor.",
+    )
+    demands_user_hash = models.BooleanField(
+        default=False,
+        verbose_name="demands a user hash",
+        help_text="Pages and apps may not speak for a known user without the hash of its id that your server made.",
     )
     is_enabled = models.BooleanField(default=True, help_text="A disabled source is refused at the door.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -45,11 +65,13 @@ class KeyKind(models.TextChoices):
 
     PUBLIC = "public", "public key"
     SECRET = "secret", "secret key"
+    IDENTITY = "identity", "identity secret"
 
 
 class SourceKey(models.Model):
     """A key of a source; several may hold at once, so that one can be replaced while clients still have the old one.
 
+    An identity secret is what a user's hash is computed with, so that it stays readable too.
     A public key stands in a page's script, may only append, and stays readable; it may be a value that a team's clients
     carry already (`is_foreign`). A secret key is for servers and is kept as a SHA-256 hash (it has 256 random bits, so
     a slow hash would protect nothing more).

@@ -50,7 +50,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     a trailing slash) to its HTTP methods. `find_key` looks where a key stands outside the body; a dialect whose body
     names the key (`names_key`) is read before anybody is authenticated. `read` raises WireError where nothing can be
     understood; an item that cannot be is a Rejection among `Told.items`. `answer` gets a receipt for each item, in
-    order.
+    order. `notes_address` says whether the client lets the address that it sends from be noted.
     """
 
     name: str
@@ -64,3 +64,4 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     refuse: Callable[[WireRequest, WireError], WireResponse] = refuse_in_json
     cut: Callable[[WireRequest, Told, int], bytes] = cut_raw
     needs_look: Callable[[WireRequest, Told], bool] = lambda request, told: True
+    notes_address: Callable[[WireRequest], bool] = lambda request: True

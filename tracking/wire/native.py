@@ -30,6 +30,7 @@ class _Event(msgspec.Struct, forbid_unknown_fields=True):
     sent_at: Moment | None = None
     properties: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
+    user_hash: str | None = None
 
 
 class _Batch(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,6 +57,7 @@ class _Identify(msgspec.Struct, forbid_unknown_fields=True):
     timestamp: Moment | None = None
     sent_at: Moment | None = None
     context: dict[str, Any] | None = None
+    user_hash: str | None = None
 
 
 class _Alias(msgspec.Struct, forbid_unknown_fields=True):
@@ -64,10 +66,11 @@ class _Alias(msgspec.Struct, forbid_unknown_fields=True):
     message_id: Id = None
     timestamp: Moment | None = None
     sent_at: Moment | None = None
+    user_hash: str | None = None
 
 
-_FORBIDDEN = frozenset({"reserved_event", "server_only"})
-_OWN_KEYS = ("event", "user_id", "anonymous_id", "message_id", "timestamp", "sent_at", "context")
+_FORBIDDEN = frozenset({"reserved_event", "server_only", "user_hash_required", "user_hash_wrong"})
+_OWN_KEYS = ("event", "user_hash", "user_id", "anonymous_id", "message_id", "timestamp", "sent_at", "context")
 _event_decoder = msgspec.json.Decoder(_Event)
 _batch_decoder = msgspec.json.Decoder(_Batch)
 _raw_batch_decoder = msgspec.json.Decoder(_RawBatch)
@@ -132,6 +135,7 @@ def parse_alias(body: bytes) -> Parsed:
         message_id=_text(told.message_id),
         timestamp=told.timestamp,
         sent_at=told.sent_at,
+        user_hash=told.user_hash,
         properties={"previous_id": _text(told.previous_id)},
     )
     return [item]
@@ -222,6 +226,7 @@ def _make_item(index: int, event: _Event, batch_sent_at: datetime | None) -> Ite
         message_id=_text(event.message_id),
         timestamp=event.timestamp,
         sent_at=event.sent_at or batch_sent_at,
+        user_hash=event.user_hash,
         properties=event.properties or {},
         context=drop_own_names(event.context) if event.context else {},
     )
@@ -241,6 +246,7 @@ def _make_identify(index: int, told: _Identify, batch_sent_at: datetime | None) 
         message_id=_text(told.message_id),
         timestamp=told.timestamp,
         sent_at=told.sent_at or batch_sent_at,
+        user_hash=told.user_hash,
         properties={"traits": told.traits or {}} | _read_operators(told),
         context=drop_own_names(told.context or {}),
     )

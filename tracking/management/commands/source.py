@@ -7,6 +7,7 @@ import msgspec
 from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError
 
+from tracking.origins import OriginRefused
 from tracking.sources import create_source
 
 
@@ -26,6 +27,8 @@ class Command(BaseCommand):
         """Make the source."""
         try:
             _, keys = create_source(options["name"], options["origin"])
+        except OriginRefused as error:
+            raise CommandError(str(error)) from None
         except IntegrityError as error:
             raise CommandError("A source with this name, or of one of these origins, exists already.") from error
         self.stdout.write(msgspec.json.encode(keys).decode())

@@ -180,4 +180,5 @@ MIXPANEL = Dialect(
     names_key=True,
     is_meant=is_meant,
     refuse=refuse,
+    notes_address=lambda request: asks_for(request, "ip"),
 )

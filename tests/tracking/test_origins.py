@@ -1,0 +1,101 @@
+"""Pages of which origins may send, how they are written, and what a browser is told."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tracking.models import AllowedOrigin, Event
+from tracking.origins import OriginRefused, clean_origin
+from tracking.registry import forget_registry
+from tracking.sources import create_source
+
+
+@pytest.mark.parametrize(
+    ("given", "cleaned"),
+    [
+        (" https://Shop.Example/ ", "https://shop.example"),
+        ("https://shop.example:443", "https://shop.example"),
+        ("http://shop.example:80", "http://shop.example"),
+        ("http://shop.example:443", "http://shop.example:443"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("https://*.shop.example", "https://*.shop.example"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_an_origin_is_written_as_browsers_do(given: str, cleaned: str) -> None:
+    assert clean_origin(given) == cleaned
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "null",
+        "shop.example",
+        "ftp://shop.example",
+        "https://",
+        "https://shop.example/page",
+        "https://shop.example?a",
+        "https://user@shop.example",
+        "https://shop.example:port",
+        "https://*",
+        "https://*.example",
+        "https://a.*.example",
+        "https://shop*.example",
+        "*",
+    ],
+)
+def test_what_is_no_origin_is_refused(wrong: str) -> None:
+    with pytest.raises(OriginRefused):
+        clean_origin(wrong)
+
+
+def ask(origin: str) -> Any:
+    forget_registry()
+    asked = {"origin": origin, "access-control-request-method": "POST"}
+    return Client().options("/track-event", headers=asked)
+
+
+def report(origin: str, key: str | None = None) -> Any:
+    forget_registry()
+    headers = {"origin": origin} | ({"x-write-key": key} if key else {})
+    body = {"event": "looked", "user_id": "ada"}
+    return Client().post("/track-event", body, content_type="application/json", headers=headers)
+
+
+@pytest.mark.usefixtures("log")
+def test_a_star_stands_for_sub_domains_and_for_nothing_else() -> None:
+    shop, keys = create_source("Shop", ["https://*.shop.example"])
+    inner, _ = create_source("Inner", ["https://www.eu.shop.example"])
+    for origin in ("https://www.shop.example", "https://a.b.shop.example"):
+        assert report(origin)["Access-Control-Allow-Origin"] == origin
+        assert report(origin, keys.write_key).status_code == 202
+        assert ask(origin).status_code == 204
+    assert report("https://www.eu.shop.example").status_code == 202
+    assert list(Event.objects.order_by("seq").values_list("source_id", flat=True)) == [shop.pk] * 4 + [inner.pk]
+    for origin in (
+        "https://shop.example",
+        "http://www.shop.example",
+        "https://www.shop.example:8443",
+        "https://evilshop.example",
+        "https://www.shop.example.evil.example",
+        "null",
+    ):
+        assert report(origin).json()["code"] == "origin_not_allowed"
+        assert report(origin, keys.write_key).json()["code"] == "origin_not_allowed"
+        assert ask(origin).status_code == 403
+
+
+@pytest.mark.usefixtures("log")
+def test_a_page_that_one_source_allows_does_not_send_with_the_key_of_another() -> None:
+    create_source("Shop", ["https://shop.example"])
+    _, blog = create_source("Blog", ["https://blog.example"])
+    answer = report("https://shop.example", blog.write_key)
+    assert (answer.status_code, answer.json()["code"]) == (403, "origin_not_allowed")
+
+
+@pytest.mark.usefixtures("log")
+def test_the_origins_of_a_source_made_by_command_are_written_as_browsers_do() -> None:
+    create_source("Shop", ["https://Shop.example:443/", "https://shop.example"])
+    assert AllowedOrigin.objects.get().origin == "https://shop.example"

@@ -1,0 +1,59 @@
+"""The proof that a page may speak for a user: HMAC-SHA256 of the user's id with the source's identity secret. Pure."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from tracking.event import Item
+
+FIELD = "user_hash"
+_IN_PAYLOAD = re.compile(rb'("user_hash"\s*:\s*)"[^"]*"')
+
+
+def compute_user_hash(secret: bytes, user_id: str) -> str:
+    """Return what a server hands to the page of a user who has signed in, in hex."""
+    return hmac.new(secret, user_id.encode(), hashlib.sha256).hexdigest()
+
+
+def is_right(secrets: Iterable[bytes], user_id: str, given: str) -> bool:
+    """Whether one of the secrets made this hash. Takes as long for a wrong one as for a right one."""
+    digest = given.strip().lower().encode("ascii", "replace")
+    found = [hmac.compare_digest(compute_user_hash(secret, user_id).encode(), digest) for secret in secrets]
+    return any(found)
+
+
+def carries_hash(item: Item) -> bool:
+    """Whether an item holds a hash, wherever its client could put it."""
+    properties, context = item.properties, item.context
+    if item.user_hash is not None or FIELD in properties or FIELD in context:
+        return True
+    return any("traits" in fields and FIELD in _read_traits(fields) for fields in (properties, context))
+
+
+def take_hash(item: Item) -> tuple[Item, str | None]:
+    """Return an item without its hash, and the hash: from its own field, the context, the properties or the traits."""
+    held = (item.context, item.properties, _read_traits(item.properties), _read_traits(item.context))
+    places = (item.user_hash, *(fields.get(FIELD) for fields in held))
+    bare = msgspec.structs.replace(item, user_hash=None, properties=_drop(item.properties), context=_drop(item.context))
+    return bare, next((value for value in places if isinstance(value, str) and value), None)
+
+
+def blank_hashes(payload: bytes) -> bytes:
+    """Return a payload that could not be understood without the hashes in it."""
+    return _IN_PAYLOAD.sub(rb'\1""', payload)
+
+
+def _read_traits(fields: dict[str, Any]) -> dict[str, Any]:
+    traits = fields.get("traits")
+    return traits if isinstance(traits, dict) else {}
+
+
+def _drop(fields: dict[str, Any]) -> dict[str, Any]:
+    bare = {name: value for name, value in fields.items() if name != FIELD}
+    if FIELD in _read_traits(bare):
+        bare["traits"] = {name: value for name, value in bare["traits"].items() if name != FIELD}
+    return bare
