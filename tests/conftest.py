@@ -12,6 +12,7 @@ from pytest_django import DjangoDbBlocker
 from engagement.local.browser import find_browser
 from tests.live import LivePlatform, start_platform
 from tracking import discovery, gates, quarantine, sampling
+from tracking.admission import forget_limiter
 from tracking.hooks.diary import close_diary
 from tracking.hooks.known import forget_hooks
 from tracking.log.appenders import close_appender
@@ -40,6 +41,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 def log(transactional_db: None) -> Iterator[None]:
     """An empty log on a real database, with real commits; connections of our own are closed afterwards."""
     forget_registry()
+    forget_limiter()
     forget_hooks()
     discovery.forget_types()
     quarantine.forget_counts()

@@ -1,7 +1,7 @@
 """The door: a request in, events in the log and the exact answer out. No framework, no look-up of a profile.
 
-find the dialect → authenticate → read → check → stamp → append → answer. What is refused, or does not fit the schema in
-force where its type's policy says so, goes to quarantine.
+find the dialect → authenticate → admit → read → check → stamp → append → answer. What is refused, or does not fit the
+schema in force where its type's policy says so, goes to quarantine.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from tracking.admission import admit_items, admit_request
 from tracking.arrival import blank_payload, check_speaker, encode_understood, settle_items
 from tracking.caller import Caller, answer_preflight, authenticate, describe_cors, find_cors, read_key
 from tracking.event import Item, Receipt, Rejection, Stamp, stamp_item
@@ -49,6 +50,8 @@ def answer_request(request: WireRequest, intake: Intake) -> WireResponse:
         answer = _take(request, dialect, told, caller, intake)
     except WireError as error:
         answer = dialect.refuse(request, error)
+        if error.retry_after is not None:
+            headers = headers | {"Retry-After": str(error.retry_after)}
     except NoRoom:
         message = "Nothing of it fits its schema, and the quarantine that would hold it is full: send it again later."
         answer = dialect.refuse(request, WireError(503, NO_ROOM, message))
@@ -70,8 +73,11 @@ def _read(request: WireRequest, dialect: Dialect, intake: Intake) -> tuple[Told,
     key = dialect.find_key(request) or read_key(request)
     if key is None and dialect.names_key:
         told = dialect.read(request)
-        return told, authenticate(request, intake.registry, told.key)
+        caller = authenticate(request, intake.registry, told.key)
+        admit_request(caller)
+        return told, caller
     caller = authenticate(request, intake.registry, key)
+    admit_request(caller)
     return dialect.read(request), caller
 
 
@@ -80,6 +86,7 @@ def _take(request: WireRequest, dialect: Dialect, told: Told, caller: Caller, in
     if request.path == SNIPPET_PATH:
         told, cookie = give_identity(told, request, caller)
 
+    admit_items(told.items, caller)
     if caller.address is not None and not dialect.notes_address(request):
         caller = msgspec.structs.replace(caller, address=None)
 

@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from tracking.addresses import AddressPolicy
 from tracking.gates import load_gates
 from tracking.keys import hash_secret
+from tracking.limits.limit import Limits, Subject, make_limits
 from tracking.models import AllowedOrigin, EventType, KeyKind, Source, SourceKey
 from tracking.origins import list_patterns
 from tracking.schema.fit import Gate
@@ -39,6 +40,7 @@ class KnownSource(msgspec.Struct, frozen=True, kw_only=True):
     address_policy: AddressPolicy
     demands_user_hash: bool
     identity_secrets: tuple[bytes, ...]
+    limits: Limits | None
 
     @property
     def keeps_addresses(self) -> bool:
@@ -182,5 +184,12 @@ def _describe(source: Source, origins: frozenset[str], keys: list[_KeyRow]) -> K
         origins=origins,
         address_policy=AddressPolicy(source.address_policy),
         demands_user_hash=source.demands_user_hash,
+        limits=make_limits(
+            {
+                Subject.SOURCE: (source.source_rate, source.source_burst),
+                Subject.ADDRESS: (source.address_rate, source.address_burst),
+                Subject.PERSON: (source.person_rate, source.person_burst),
+            }
+        ),
         identity_secrets=tuple((key.value or "").encode() for key in own if key.kind == KeyKind.IDENTITY),
     )

@@ -36,7 +36,20 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Source
-        fields = ("name", "lateness", "is_activity", "address_policy", "demands_user_hash", "is_enabled")
+        fields = (
+            "name",
+            "lateness",
+            "is_activity",
+            "address_policy",
+            "demands_user_hash",
+            "is_enabled",
+            "source_rate",
+            "source_burst",
+            "address_rate",
+            "address_burst",
+            "person_rate",
+            "person_burst",
+        )
 
 
 class OriginForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -74,6 +87,24 @@ class SourceAdmin(SourceKeyAdmin, PageAdmin):
     """The apps that send events."""
 
     form = SourceForm
+    fieldsets = (
+        (None, {"fields": ("name", "lateness", "is_activity", "address_policy", "demands_user_hash", "is_enabled")}),
+        (
+            "How much may come in",
+            {
+                "description": (
+                    "So many events a second in the long run, and so many at once; 0 is no limit. Who sends more is "
+                    "told when to come again, which most clients do. The limits for one address and one person hold "
+                    "for pages and apps, not for your servers."
+                ),
+                "fields": (
+                    ("source_rate", "source_burst"),
+                    ("address_rate", "address_burst"),
+                    ("person_rate", "person_burst"),
+                ),
+            },
+        ),
+    )
     inlines = (OriginInline,)
     list_display = ("name", "public_key", "is_enabled", moment_column("created_at", "made"))
     search_fields = ("name",)

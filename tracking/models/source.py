@@ -42,6 +42,12 @@ class Source(models.Model):
         verbose_name="demands a user hash",
         help_text="Pages and apps may not speak for a known user without the hash of its id that your server made.",
     )
+    source_rate = models.PositiveIntegerField(default=0, verbose_name="events a second, in all")
+    source_burst = models.PositiveIntegerField(default=0, verbose_name="at once")
+    address_rate = models.PositiveIntegerField(default=200, verbose_name="events a second, from one address")
+    address_burst = models.PositiveIntegerField(default=5_000, verbose_name="at once")
+    person_rate = models.PositiveIntegerField(default=50, verbose_name="events a second, of one person")
+    person_burst = models.PositiveIntegerField(default=1_000, verbose_name="at once")
     is_enabled = models.BooleanField(default=True, help_text="A disabled source is refused at the door.")
     created_at = models.DateTimeField(auto_now_add=True)
 

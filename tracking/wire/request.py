@@ -45,14 +45,20 @@ class WireResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WireError(Exception):
-    """The whole request is refused, with a code, a field path and a sentence for the client's developer."""
+    """The whole request is refused, with a code, a field path and a sentence for the client's developer.
 
-    def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
+    `retry_after`: seconds after which it may come again.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, field: str | None = None, *, retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.field = field
+        self.retry_after = retry_after
 
     def answer(self, headers: dict[str, str]) -> WireResponse:
         """Return the answer that says so."""
