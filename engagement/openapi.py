@@ -14,6 +14,7 @@ _ANSWERS = {
     "401": "No source has this key, or none was given.",
     "403": "The key may not do this, or not from this page.",
     "404": "There is nothing here.",
+    "409": "The very same signed request came before.",
     "413": "More than a request may hold.",
     "429": "Too many at once: again after `Retry-After` seconds.",
     "503": "Could not be stored now: again after `Retry-After` seconds.",

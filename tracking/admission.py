@@ -5,13 +5,15 @@ import threading
 import time
 
 import structlog
-from django.conf import settings
 
 from tracking.caller import Caller
 from tracking.event import Item
 from tracking.limits.limit import Charge, Limit, Limits, Subject, name_address
 from tracking.limits.limiter import Limiter
 from tracking.limits.shared import SharedBuckets
+from tracking.registry import KnownSource
+from tracking.replay import SeenSignatures
+from tracking.valkey import forget_link, get_link
 from tracking.wire.dialect import Parsed
 from tracking.wire.request import WireError
 
@@ -27,6 +29,7 @@ log = structlog.get_logger()
 
 _lock = threading.Lock()
 _limiter: Limiter | None = None
+_seen: SeenSignatures | None = None
 _told: dict[tuple[int, Subject], float] = {}
 
 
@@ -36,15 +39,25 @@ def get_limiter() -> Limiter:
     if _limiter is None:
         with _lock:
             if _limiter is None:
-                url = settings.CACHES["default"].get("LOCATION")
-                _limiter = Limiter(SharedBuckets(str(url) if url else None))
+                _limiter = Limiter(SharedBuckets(get_link()))
     return _limiter
+
+
+def get_seen() -> SeenSignatures:
+    """Return the signatures that this process knows."""
+    global _seen
+    if _seen is None:
+        with _lock:
+            if _seen is None:
+                _seen = SeenSignatures(get_link())
+    return _seen
 
 
 def forget_limiter() -> None:
     """Begin anew: for tests, and where Valkey is another one."""
-    global _limiter
-    _limiter = None
+    global _limiter, _seen
+    _limiter = _seen = None
+    forget_link()
 
 
 def admit_request(caller: Caller) -> None:
@@ -63,6 +76,19 @@ def admit_items(items: Parsed, caller: Caller) -> None:
     if caller.is_public and limits.person is not None:
         charges += _list_people(items, caller.source.id, limits.person)
     _take(charges, caller)
+
+
+def admit_signature(source: KnownSource, signature: str | None) -> None:
+    """Take a signed request once. Raises WireError (409) for a copy of it."""
+    if signature is not None and not get_seen().note(source.id, signature):
+        message = "This very request was taken already: sign each request, and each attempt, anew."
+        raise WireError(409, "replayed", message, "X-Signature")
+
+
+def release_signature(caller: Caller) -> None:
+    """Let a signed request that could not be stored come again as it is."""
+    if caller.signature is not None:
+        get_seen().forget(caller.source.id, caller.signature)
 
 
 def _take(charges: list[Charge], caller: Caller) -> None:

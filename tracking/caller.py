@@ -1,5 +1,6 @@
 """Who knocks at the door: the source of a key or of a page's origin, and what a browser is told (CORS)."""
 
+from datetime import datetime
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from tracking.addresses import reduce_address
 from tracking.bots import is_bot
 from tracking.registry import KnownSource, Registry
+from tracking.signature import HEADER, TIMESTAMP_HEADER, Signed, check_signature
 from tracking.wire.request import WireError, WireRequest, WireResponse
 
 _CORS_METHODS = "GET, POST"
@@ -19,7 +21,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The source, whether by a key or origin that anybody can see, the page's origin, and the key that was shown.
 
     Of a public caller also: `peer`, the visitor's address, and `address`, what is kept of it; whether it is a bot; and
-    the proof that it may speak for a user, where a header carries it.
+    the proof that it may speak for a user, where a header carries it. Of a server: the signature of its request.
     """
 
     source: KnownSource
@@ -30,6 +32,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     address: str | None = None
     is_bot: bool = False
     user_hash: str | None = None
+    signature: str | None = None
 
 
 def read_key(request: WireRequest) -> str | None:
@@ -55,14 +58,15 @@ def _read_query_key(query: str) -> str | None:
     return key
 
 
-def authenticate(request: WireRequest, registry: Registry, key: str | None) -> Caller:
+def authenticate(request: WireRequest, registry: Registry, key: str | None, now: datetime) -> Caller:
     """Return who sends: by a key or, for a page without one, by its Origin. Raises WireError (401, 403)."""
     origin = request.headers.get("origin")
     if key is None:
         return _meet(request, _find_page_source(origin, registry), None)
     secret = registry.find_secret(key) if key.startswith("sk_") else None
     if secret is not None:
-        return Caller(source=secret.source, is_public=False, origin=None, key_id=secret.id)
+        signature = verify_signature(secret.source, describe_signed(request), now)
+        return Caller(source=secret.source, is_public=False, origin=None, key_id=secret.id, signature=signature)
     public = registry.by_public_key.get(key)
     if public is None:
         raise WireError(401, "unknown_key", "No source has this key, or it holds no longer.", "Authorization")
@@ -70,6 +74,30 @@ def authenticate(request: WireRequest, registry: Registry, key: str | None) -> C
     if origin is not None and not source.allows(origin):
         raise WireError(403, "origin_not_allowed", f"The source does not allow pages of {origin}.", "Origin")
     return _meet(request, source, public.id)
+
+
+def verify_signature(source: KnownSource, signed: Signed, now: datetime) -> str | None:
+    """Return the signature of a request with a secret key; None where there is none and none is needed.
+
+    Raises WireError (401) where it does not hold, or lacks though the source demands it.
+    """
+    if not source.demands_signature and not (signed.signature and source.signing_secrets):
+        return None
+    problem = check_signature(signed, source.signing_secrets, now)
+    if problem is not None:
+        raise WireError(401, problem.code, problem.message, "X-Signature")
+    return signed.signature
+
+
+def describe_signed(request: WireRequest) -> Signed:
+    """Return what a request says of its signature."""
+    return Signed(
+        signature=request.headers.get(HEADER, ""),
+        timestamp=request.headers.get(TIMESTAMP_HEADER, ""),
+        method=request.method,
+        target=request.path + (f"?{request.query}" if request.query else ""),
+        body=request.body,
+    )
 
 
 def _meet(request: WireRequest, source: KnownSource, key_id: int | None) -> Caller:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from tracking.admission import admit_items, admit_request
+from tracking.admission import admit_items, admit_request, admit_signature, release_signature
 from tracking.arrival import blank_payload, check_speaker, encode_understood, settle_items
 from tracking.caller import Caller, answer_preflight, authenticate, describe_cors, find_cors, read_key
 from tracking.event import Item, Receipt, Rejection, Stamp, stamp_item
@@ -73,10 +73,10 @@ def _read(request: WireRequest, dialect: Dialect, intake: Intake) -> tuple[Told,
     key = dialect.find_key(request) or read_key(request)
     if key is None and dialect.names_key:
         told = dialect.read(request)
-        caller = authenticate(request, intake.registry, told.key)
+        caller = authenticate(request, intake.registry, told.key, intake.now)
         admit_request(caller)
         return told, caller
-    caller = authenticate(request, intake.registry, key)
+    caller = authenticate(request, intake.registry, key, intake.now)
     admit_request(caller)
     return dialect.read(request), caller
 
@@ -94,7 +94,13 @@ def _take(request: WireRequest, dialect: Dialect, told: Told, caller: Caller, in
         return dialect.cut(request, told, index)
 
     looks = dialect.needs_look(request, told)
-    answer = dialect.answer(request, take_items(told.items, caller, intake, dialect=dialect.name, cut=cut, looks=looks))
+    admit_signature(caller.source, caller.signature)
+    try:
+        receipts = take_items(told.items, caller, intake, dialect=dialect.name, cut=cut, looks=looks)
+    except (AppendFailed, HoldFailed, NoRoom):
+        release_signature(caller)
+        raise
+    answer = dialect.answer(request, receipts)
     return msgspec.structs.replace(answer, cookie=cookie) if cookie is not None else answer
 
 

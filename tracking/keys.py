@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from tracking.models import KeyKind, Source, SourceKey
 
-_PREFIXES = {KeyKind.PUBLIC: "wk_", KeyKind.SECRET: "sk_", KeyKind.IDENTITY: "ids_"}
+_PREFIXES = {KeyKind.PUBLIC: "wk_", KeyKind.SECRET: "sk_", KeyKind.IDENTITY: "ids_", KeyKind.SIGNING: "sgs_"}
 _SHOWN = 8
 _FOREIGN = re.compile(r"[!-~]{4,255}")
 

@@ -41,6 +41,8 @@ class KnownSource(msgspec.Struct, frozen=True, kw_only=True):
     demands_user_hash: bool
     identity_secrets: tuple[bytes, ...]
     limits: Limits | None
+    demands_signature: bool
+    signing_secrets: tuple[bytes, ...]
 
     @property
     def keeps_addresses(self) -> bool:
@@ -191,5 +193,11 @@ def _describe(source: Source, origins: frozenset[str], keys: list[_KeyRow]) -> K
                 Subject.PERSON: (source.person_rate, source.person_burst),
             }
         ),
-        identity_secrets=tuple((key.value or "").encode() for key in own if key.kind == KeyKind.IDENTITY),
+        identity_secrets=_list_values(own, KeyKind.IDENTITY),
+        demands_signature=source.demands_signature,
+        signing_secrets=_list_values(own, KeyKind.SIGNING),
     )
+
+
+def _list_values(keys: list[_KeyRow], kind: KeyKind) -> tuple[bytes, ...]:
+    return tuple((key.value or "").encode() for key in keys if key.kind == kind)

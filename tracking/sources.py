@@ -39,9 +39,9 @@ def make_first_keys(source: Source) -> SourceKeys:
 
 def ensure_secrets(source: Source) -> None:
     """Make the secrets that a source's settings need and that it lacks."""
-    wanted = [KeyKind.IDENTITY] if source.demands_user_hash else []
+    needs = {KeyKind.IDENTITY: source.demands_user_hash, KeyKind.SIGNING: source.demands_signature}
     now = datetime.now(UTC)
     holding = {key.kind for key in source.keys.all() if key.holds(now)}
-    for kind in wanted:
-        if kind not in holding:
+    for kind, is_needed in needs.items():
+        if is_needed and kind not in holding:
             make_key(source, kind)

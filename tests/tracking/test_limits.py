@@ -22,9 +22,10 @@ from tracking.admission import forget_limiter
 from tracking.keys import make_key
 from tracking.limits.limit import Charge, Excess, Limit, Subject, name_address
 from tracking.limits.limiter import Limiter
-from tracking.limits.shared import PAUSE_SECONDS, SharedBuckets
+from tracking.limits.shared import SharedBuckets
 from tracking.models import Event, KeyKind, Source
 from tracking.registry import forget_registry
+from tracking.valkey import PAUSE_SECONDS, ValkeyLink
 
 NO_LIMITS: dict[str, Any] = {"source_rate": 0, "address_rate": 0, "person_rate": 0}
 ADA = {"event": "looked", "user_id": "ada"}
@@ -55,14 +56,14 @@ def post(source: Source, body: Any, path: str = "/track-event", key: str = "", *
 
 
 def test_two_limiters_let_pass_what_one_would(valkey: Valkey) -> None:
-    first, second = (Limiter(SharedBuckets(valkey.cache_url(), timeout=5)) for _ in range(2))
+    first, second = (Limiter(SharedBuckets(ValkeyLink(valkey.cache_url(), timeout=5))) for _ in range(2))
     begun = time.monotonic()
     taken = sum(count_taken(limiter, 15, charge()) for limiter in (first, second))
     assert 20 <= taken <= 21 + (time.monotonic() - begun)
 
 
 def test_who_sends_little_is_never_asked_about_and_who_sends_much_by_the_chunk(valkey: Valkey) -> None:
-    limiter = Limiter(SharedBuckets(valkey.cache_url(), timeout=5))
+    limiter = Limiter(SharedBuckets(ValkeyLink(valkey.cache_url(), timeout=5)))
     client = redis.Redis.from_url(valkey.cache_url())
     for person in range(100):
         assert count_taken(limiter, 5, charge(rate=50, burst=1000, key=f"u{person}")) == 5
@@ -74,7 +75,7 @@ def test_who_sends_little_is_never_asked_about_and_who_sends_much_by_the_chunk(v
 def test_all_buckets_of_a_request_are_asked_in_one_round_trip_and_none_is_charged_where_one_lacks(
     valkey: Valkey,
 ) -> None:
-    limiter = Limiter(SharedBuckets(valkey.cache_url(), timeout=5))
+    limiter = Limiter(SharedBuckets(ValkeyLink(valkey.cache_url(), timeout=5)))
     client = redis.Redis.from_url(valkey.cache_url())
     full = Charge(Subject.SOURCE, 1, "", Limit(1, 10), 6)
     lacking = charge(6, burst=5, key="uada")
@@ -94,7 +95,7 @@ def count_scripts(client: redis.Redis) -> int:
 
 
 def test_a_batch_of_more_than_fits_passes_when_nothing_was_sent_for_long_and_is_owed_then(valkey: Valkey) -> None:
-    limiter = Limiter(SharedBuckets(valkey.cache_url(), timeout=5))
+    limiter = Limiter(SharedBuckets(ValkeyLink(valkey.cache_url(), timeout=5)))
     assert limiter.take([charge(50)], is_public=True) is None
     excess = limiter.take([charge(1)], is_public=True)
     assert excess is not None
@@ -102,7 +103,7 @@ def test_a_batch_of_more_than_fits_passes_when_nothing_was_sent_for_long_and_is_
 
 
 def test_while_valkey_is_away_a_secret_key_passes_and_others_meet_a_bound_of_the_process(valkey: Valkey) -> None:
-    limiter = Limiter(SharedBuckets(valkey.cache_url()))
+    limiter = Limiter(SharedBuckets(ValkeyLink(valkey.cache_url())))
     assert count_taken(limiter, 5, charge()) == 5
     valkey.stop()
     assert count_taken(limiter, 100, charge(), is_public=False) == 100
@@ -115,7 +116,7 @@ def test_while_valkey_is_away_a_secret_key_passes_and_others_meet_a_bound_of_the
 
 
 def test_a_valkey_that_hangs_holds_up_nobody(valkey: Valkey) -> None:
-    limiter = Limiter(SharedBuckets(valkey.cache_url()))
+    limiter = Limiter(SharedBuckets(ValkeyLink(valkey.cache_url())))
     assert valkey.process is not None
     os.kill(valkey.process.pid, signal.SIGSTOP)
     try:
@@ -127,7 +128,7 @@ def test_a_valkey_that_hangs_holds_up_nobody(valkey: Valkey) -> None:
 
 
 def test_who_was_refused_is_refused_again_without_a_question(valkey: Valkey) -> None:
-    limiter = Limiter(SharedBuckets(valkey.cache_url(), timeout=5))
+    limiter = Limiter(SharedBuckets(ValkeyLink(valkey.cache_url(), timeout=5)))
     client = redis.Redis.from_url(valkey.cache_url())
     assert limiter.take([charge(40)], is_public=True) is None
     asked = count_scripts(client)
@@ -137,7 +138,7 @@ def test_who_was_refused_is_refused_again_without_a_question(valkey: Valkey) -> 
 
 
 def test_neither_addresses_nor_users_stand_in_valkey(valkey: Valkey) -> None:
-    limiter = Limiter(SharedBuckets(valkey.cache_url(), timeout=5))
+    limiter = Limiter(SharedBuckets(ValkeyLink(valkey.cache_url(), timeout=5)))
     limiter.take(
         [charge(10, key="uada@example.com"), Charge(Subject.ADDRESS, 1, VISITOR, Limit(1, 1), 1)], is_public=True
     )

@@ -26,6 +26,7 @@ _KINDS = (
     (_FOREIGN, "A public key that your clients carry already: their Segment write key, Mixpanel token or G-… id."),
     (KeyKind.SECRET.value, "A new secret key: for servers; it may read back too."),
     (KeyKind.IDENTITY.value, "A new identity secret: your server makes user hashes with it."),
+    (KeyKind.SIGNING.value, "A new signing secret: your server signs its requests with it."),
 )
 
 

@@ -42,6 +42,7 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
             "is_activity",
             "address_policy",
             "demands_user_hash",
+            "demands_signature",
             "is_enabled",
             "source_rate",
             "source_burst",
@@ -88,7 +89,20 @@ class SourceAdmin(SourceKeyAdmin, PageAdmin):
 
     form = SourceForm
     fieldsets = (
-        (None, {"fields": ("name", "lateness", "is_activity", "address_policy", "demands_user_hash", "is_enabled")}),
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "lateness",
+                    "is_activity",
+                    "address_policy",
+                    "demands_user_hash",
+                    "demands_signature",
+                    "is_enabled",
+                )
+            },
+        ),
         (
             "How much may come in",
             {

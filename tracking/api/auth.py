@@ -5,12 +5,16 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
+from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from tracking.admission import admit_signature
+from tracking.caller import verify_signature
 from tracking.key_use import note_use
 from tracking.registry import KnownSource, get_registry
+from tracking.signature import Signed
+from tracking.wire.request import WireError
 
 
 class SecretKey(BaseAuthentication):
@@ -24,12 +28,38 @@ class SecretKey(BaseAuthentication):
         known = get_registry().find_secret(key.strip())
         if known is None:
             raise AuthenticationFailed("No source has this secret key, or it holds no longer.", code="unknown_key")
-        note_use(known.id, datetime.now(UTC))
+        now = datetime.now(UTC)
+        _check_signature(request, known.source, now)
+        note_use(known.id, now)
         return None, known.source
 
     def authenticate_header(self, request: Request) -> str:
         """Say how to authenticate: makes the answer a 401."""
         return "Bearer"
+
+
+class Replayed(APIException):
+    """The very same signed request came before."""
+
+    status_code = 409
+
+
+def _check_signature(request: Request, source: KnownSource, now: datetime) -> None:
+    """As at the door: a signed request is taken once, and an unsigned one only where the source allows it."""
+    meta = request.META
+    query = meta.get("QUERY_STRING", "")
+    signed = Signed(
+        signature=meta.get("HTTP_X_SIGNATURE", ""),
+        timestamp=meta.get("HTTP_X_SIGNATURE_TIMESTAMP", ""),
+        method=request.method or "",
+        target=request.path.rstrip("/") + (f"?{query}" if query else ""),
+        body=request._request.body,
+    )
+    try:
+        admit_signature(source, verify_signature(source, signed, now))
+    except WireError as error:
+        refusal = Replayed if error.status == 409 else AuthenticationFailed
+        raise refusal(error.message, code=error.code) from None
 
 
 class HasSource(BasePermission):

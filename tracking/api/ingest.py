@@ -31,6 +31,8 @@ _HEADERS = {
     "HTTP_HOST": "host",
     "HTTP_USER_AGENT": "user-agent",
     "HTTP_X_USER_HASH": "x-user-hash",
+    "HTTP_X_SIGNATURE": "x-signature",
+    "HTTP_X_SIGNATURE_TIMESTAMP": "x-signature-timestamp",
 }
 
 

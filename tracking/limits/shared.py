@@ -5,21 +5,12 @@ process take tokens ahead.
 """
 
 import hashlib
-import threading
-import time
 from collections.abc import Sequence
 
 import msgspec
-import redis
-import structlog
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from tracking.limits.limit import Charge
-
-TIMEOUT_SECONDS = 0.1
-PAUSE_SECONDS = 1.0
-"""After a failure nobody asks for this long, then one thread tries: a server that hangs costs no request more."""
+from tracking.valkey import ValkeyLink
 
 # A bucket is its level and when that was. Of each: rate, burst, what was spent on credit, what is wanted, how much must
 # be there for it, and what is taken ahead.
@@ -54,8 +45,6 @@ end
 return answer
 """
 
-log = structlog.get_logger()
-
 
 class Booking(msgspec.Struct, frozen=True):
     """What a process asks of one bucket: to book what it `spent` on credit, and for what it wants now."""
@@ -84,43 +73,18 @@ class Booked(msgspec.Struct, frozen=True):
 
 
 class SharedBuckets:
-    """Valkey at `url`; without one, or while it is away, `book` returns None at once."""
+    """The buckets behind a link."""
 
-    def __init__(self, url: str | None, timeout: float = TIMEOUT_SECONDS) -> None:
-        self._trial = threading.Lock()
-        self._away_since: float | None = None if url else float("inf")
-        if url:
-            client = redis.Redis.from_url(
-                url,
-                socket_timeout=timeout,
-                socket_connect_timeout=timeout,
-                retry=Retry(NoBackoff(), 0),
-                health_check_interval=0,
-            )
-            self._run = client.register_script(_SCRIPT)
+    def __init__(self, link: ValkeyLink) -> None:
+        self._link = link
+        self._run = link.client.register_script(_SCRIPT)
 
     def book(self, bookings: Sequence[Booking]) -> Booked | None:
-        """Book on all buckets or, where one is short, only what was spent already."""
-        if self._away_since is None:
-            return self._ask(bookings)
-        if time.monotonic() - self._away_since < PAUSE_SECONDS or not self._trial.acquire(blocking=False):
+        """Book on all buckets or, where one is short, only what was spent already. None while nothing is shared."""
+        names = [_name(one.charge) for one in bookings]
+        answer = self._link.ask(lambda: self._run(keys=names, args=_list_arguments(bookings)))
+        if answer is None:
             return None
-        try:
-            return self._ask(bookings)
-        finally:
-            self._trial.release()
-
-    def _ask(self, bookings: Sequence[Booking]) -> Booked | None:
-        try:
-            answer = self._run(keys=[_name(one.charge) for one in bookings], args=_list_arguments(bookings))
-        except (redis.RedisError, OSError) as error:
-            if self._away_since is None:
-                log.warning("limits_not_shared", error=str(error))
-            self._away_since = time.monotonic()
-            return None
-        if self._away_since is not None:
-            log.info("limits_shared_again")
-        self._away_since = None
         short = int(answer[0])
         return Booked(short - 1 if short else None, float(answer[1]), [float(given) for given in answer[2:]])
 

@@ -42,6 +42,11 @@ class Source(models.Model):
         verbose_name="demands a user hash",
         help_text="Pages and apps may not speak for a known user without the hash of its id that your server made.",
     )
+    demands_signature = models.BooleanField(
+        default=False,
+        verbose_name="demands signed requests",
+        help_text="A secret key alone opens nothing then: each request must be signed with the signing secret.",
+    )
     source_rate = models.PositiveIntegerField(default=0, verbose_name="events a second, in all")
     source_burst = models.PositiveIntegerField(default=0, verbose_name="at once")
     address_rate = models.PositiveIntegerField(default=200, verbose_name="events a second, from one address")
@@ -72,12 +77,14 @@ class KeyKind(models.TextChoices):
     PUBLIC = "public", "public key"
     SECRET = "secret", "secret key"
     IDENTITY = "identity", "identity secret"
+    SIGNING = "signing", "signing secret"
 
 
 class SourceKey(models.Model):
     """A key of a source; several may hold at once, so that one can be replaced while clients still have the old one.
 
-    An identity secret is what a user's hash is computed with, so that it stays readable too.
+    An identity secret and a signing secret are what hashes of users and signatures are computed with, so that they stay
+    readable too.
     A public key stands in a page's script, may only append, and stays readable; it may be a value that a team's clients
     carry already (`is_foreign`). A secret key is for servers and is kept as a SHA-256 hash (it has 256 random bits, so
     a slow hash would protect nothing more).
