@@ -146,6 +146,7 @@ def test_a_preview_is_what_the_door_would_make_of_it_and_stores_nothing(log: Non
         ({"payload_headers": "junk"}, "error"),
         ({"names": "junk"}, "error"),
         ({"payload": json.dumps(CHECKOUT | {"note": "x" * 40_000}), "whole_body": "on"}, "unclear"),
+        ({"time": "$.id"}, "unclear"),
         ({"only_when": "$.id", "is_one_of": "8"}, "ignored"),
     ],
 )

@@ -6,13 +6,14 @@ import msgspec
 from django.http import QueryDict
 
 from tracking.admin.hook_form import MappingUnread, read_mapping
-from tracking.event import Item
+from tracking.event import Item, Rejection, Stamp, stamp_item
 from tracking.schema.validate import MAX_EVENT, check_item
 from tracking.wire.hooks.map_payload import Arrived, Mapped, Result, fingerprint_body, map_payload
 from tracking.wire.hooks.mapping import compile_mapping
 from tracking.wire.hooks.payload import MAX_PAYLOAD, count_values, read_payload
 from tracking.wire.request import WireError
 
+_FIELDS = {"timestamp": "time", "context": "properties"}
 _WORDS = {
     Result.EVENT: "This payload becomes this event.",
     Result.IGNORED: "This payload is ignored.",
@@ -29,8 +30,8 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[dict[str, Any]] = []
 
 
-def preview(given: QueryDict, hook: str, name: str) -> Preview:
-    """Return what the form's fields make of the payload beside them."""
+def preview(given: QueryDict, hook: str, name: str, stamp: Stamp) -> Preview:
+    """Return what the form's fields make of the payload beside them, at the moment of `stamp`."""
     try:
         mapping = read_mapping(given)
     except MappingUnread as error:
@@ -45,7 +46,7 @@ def preview(given: QueryDict, hook: str, name: str) -> Preview:
     except WireError as error:
         return Preview(result="error", says=error.message, notes=wrong)
     mapped = map_payload(compiled, arrived, hook=hook, name=name)
-    return _describe(mapped, wrong)
+    return _describe(mapped, wrong, stamp)
 
 
 def _read(body: bytes, headers: str) -> Arrived:
@@ -63,9 +64,9 @@ def _read(body: bytes, headers: str) -> Arrived:
     )
 
 
-def _describe(mapped: Mapped, wrong: list[dict[str, Any]]) -> Preview:
+def _describe(mapped: Mapped, wrong: list[dict[str, Any]], stamp: Stamp) -> Preview:
     notes = wrong + [_note(note.field, note.message, note.is_problem) for note in mapped.notes]
-    refusal = _find_refusal(mapped.item) if mapped.result is Result.EVENT else None
+    refusal = _find_refusal(mapped.item, stamp) if mapped.result is Result.EVENT else None
     if refusal is not None:
         notes.append(_note(*refusal, True))
     is_event = mapped.result is Result.EVENT and not wrong and refusal is None
@@ -75,13 +76,14 @@ def _describe(mapped: Mapped, wrong: list[dict[str, Any]]) -> Preview:
     return Preview(result=result.value, says=says, event=_write(mapped), notes=notes)
 
 
-def _find_refusal(item: Item | None) -> tuple[str, str] | None:
+def _find_refusal(item: Item | None, stamp: Stamp) -> tuple[str, str] | None:
     """What the door would refuse: (field, sentence)."""
     if item is None:
         return None
-    rejection = check_item(item)
-    if rejection is not None:
-        return rejection.field or "properties", rejection.message
+    found = check_item(item) or stamp_item(item, stamp)
+    if isinstance(found, Rejection):
+        field = (found.field or "properties").partition(".")[0]
+        return _FIELDS.get(field, field), found.message
     size = len(msgspec.json.encode(item))
     if size > MAX_EVENT:
         return "properties", f"An event holds at most {MAX_EVENT} bytes; this one holds {size}: choose its properties."

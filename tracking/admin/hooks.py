@@ -1,6 +1,6 @@
 """Webhooks: what a foreign system sends, mapped to events beside a live preview of its last payloads."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -21,10 +21,11 @@ from engagement.lib.seal import seal
 from engagement.templatetags.office import as_json
 from tracking.admin.hook_form import HookForm, write_preset
 from tracking.admin.hook_preview import preview
+from tracking.event import Stamp
 from tracking.hooks.diary import list_payloads
 from tracking.hooks.hold import send_held_again
 from tracking.hooks.known import forget_hooks, read_secret
-from tracking.hooks.recipe import PLACEHOLDER, find_preset, write_curl
+from tracking.hooks.recipe import PLACEHOLDER, find_preset, make_example, write_curl
 from tracking.hooks.secrets import OVERLAP, end_former_secret, find_fault, make_secret, replace_secret
 from tracking.hooks.state import HookState, load_state, load_states
 from tracking.intake import open_intake
@@ -157,7 +158,9 @@ class HookAdmin(PageAdmin):
         self._allow_edit(request)
         number = request.POST.get("hook", "")
         space = f"hook-{number}" if number.isdecimal() else "hook-0"
-        found = preview(request.POST, space, request.POST.get("name", ""))
+        retention = timedelta(days=settings.RETENTION_DAYS)
+        stamp = Stamp(source_id=0, now=datetime.now(UTC), retention=retention, is_public=False)
+        found = preview(request.POST, space, request.POST.get("name", ""), stamp)
         return JsonResponse(
             {"result": found.result, "says": found.says, "event": found.event, "notes": found.notes},
         )
@@ -251,7 +254,7 @@ def describe_page(hook: Hook | None, preset_name: str) -> dict[str, Any]:
     context: dict[str, Any] = {
         "presets": list(PRESETS.values()),
         "preset": preset,
-        "example": preset and {"body": as_json(preset.example), "headers": preset.headers},
+        "example": preset and {"body": as_json(make_example(preset, datetime.now(UTC))), "headers": preset.headers},
         "hook_styles": {name: {"header": row.header, "own": row.has_own_header} for name, row in STYLES.items()},
         "payloads": [],
     }

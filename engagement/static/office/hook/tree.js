@@ -53,9 +53,8 @@ function showOne(key, value, path, depth, insert) {
 
 function showLeaf(key, value, path, name, insert) {
   const shown = value.length > CUT ? `${value.slice(0, CUT)}…` : value;
-  const label = `Insert ${path}${shown ? `, ${shown}` : ""}`;
-  const button = make("button", { type: "button", class: "hook-value", title: path, "aria-label": label, onclick: () => insert(path, name) });
-  button.append(make("span", { class: "hook-key" }, String(key)), shown ? make("code", {}, shown) : "");
+  const button = make("button", { type: "button", class: "hook-value", title: path, onclick: () => insert(path, name) });
+  button.append(make("span", { class: "visually-hidden" }, `Insert ${path}: `), make("span", { class: "hook-key" }, String(key)), shown ? make("code", {}, shown) : "");
   return button;
 }
 
