@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -36,7 +37,8 @@ _held: dict[int, tuple[float, int]] = {}
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """A rejection, the payload that caused it, the dialect that reads it, and who sent it.
 
-    What came by a hook names it, with the headers that its mapping may name.
+    What came by a hook names it, with the headers that its mapping may name; `people` are profiles that somebody found
+    in the payload who can read it better than `find_identities`.
     """
 
     rejection: Rejection
@@ -46,6 +48,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     is_public: bool
     hook_id: int | None = None
     headers: dict[str, str] | None = None
+    people: tuple[UUID, ...] = ()
 
 
 class HoldFailed(Exception):
@@ -123,7 +126,7 @@ def _describe(source_id: int, item: Refused, now: datetime) -> Quarantined:
         event_id=rejection.held_as,
         hook_id=item.hook_id,
         headers=item.headers,
-        people=find_identities(source_id, item.payload),
+        people=[*find_identities(source_id, item.payload), *item.people],
     )
 
 

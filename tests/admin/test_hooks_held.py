@@ -12,6 +12,7 @@ from tests.admin.conftest import Login
 from tests.cast import evaluate, make_rule, make_source
 from tests.tracking.hooks.senders import CHECKOUT, make_hook, remap, send
 from tracking import quarantine
+from tracking.event import compute_user_profile_id
 from tracking.models import Event, EventType, Hook, HookCount, MisfitPolicy, Quarantined, SchemaVersion, Source
 from tracking.registry import forget_registry
 from triggers.models import Activation
@@ -47,6 +48,12 @@ def test_a_payload_that_cannot_be_mapped_is_held_whole_with_its_reason(shop: Sou
     assert item.headers == {"x-shopify-topic": "checkouts/update"}
     assert events() == []
     assert HookCount.objects.get().held == 1
+
+
+def test_whose_a_held_payload_is_can_be_told_where_its_mapping_tells(shop: Source) -> None:
+    hook = make_hook(shop, mapping={"event": "$.nowhere"})
+    send(hook, CHECKOUT)
+    assert compute_user_profile_id(str(CHECKOUT["customer"]["id"])) in Quarantined.objects.get().people
 
 
 def test_retries_of_a_payload_that_cannot_be_mapped_are_held_once(shop: Source) -> None:

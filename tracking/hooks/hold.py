@@ -5,13 +5,14 @@ Its sender was told that we have it, so it is stored before the answer, or the a
 
 from collections.abc import Mapping
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
 from engagement.lib.ids import compute_id
 from tracking.caller import Caller
 from tracking.door import offer_items, resend
-from tracking.event import Receipt, Rejection
+from tracking.event import Receipt, Rejection, compute_profile_id
 from tracking.hooks.known import KnownHook, describe_hook
 from tracking.intake import Intake
 from tracking.models import Quarantined
@@ -38,9 +39,18 @@ def hold(
         is_public=False,
         hook_id=hook.id,
         headers=headers,
+        people=tuple(filter(None, [find_profile(mapped, hook.source_id)])),
     )
     if not hold_items(hook.source_id, [refused], now):
         raise HoldFailed(NO_ROOM)
+
+
+def find_profile(mapped: Mapped, source_id: int) -> UUID | None:
+    """Return whose a payload is, as far as its mapping tells."""
+    item = mapped.item
+    if item is None or (item.user_id is None and item.anonymous_id is None):
+        return None
+    return compute_profile_id(source_id, item.user_id, item.anonymous_id)
 
 
 def map_body(hook: KnownHook, body: bytes, headers: Mapping[str, str]) -> Mapped:

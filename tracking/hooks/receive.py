@@ -6,11 +6,10 @@ believed; 503 where they should come again later.
 
 from collections.abc import Mapping
 from urllib.parse import parse_qs
-from uuid import UUID
 
-from tracking.event import Rejection, compute_profile_id
+from tracking.event import Rejection
 from tracking.hooks.diary import Diary, Entry, Outcome, Sample
-from tracking.hooks.hold import append_mapped, find_problem, find_rejection, hold, map_body
+from tracking.hooks.hold import append_mapped, find_problem, find_profile, find_rejection, hold, map_body
 from tracking.hooks.known import KnownHook, find_hook
 from tracking.intake import Intake
 from tracking.log.append import AppendFailed
@@ -75,7 +74,7 @@ def _receive(request: WireRequest, hook: KnownHook, source: KnownSource, intake:
         outcome = Outcome.ACCEPTED if problem is None else Outcome.HELD
     if problem is not None:
         hold(hook, body, headers, problem, mapped, intake.now)
-    sample = Sample(headers=headers, body=body, profile_id=_find_profile(mapped, source))
+    sample = Sample(headers=headers, body=body, profile_id=find_profile(mapped, source.id))
     diary.note(Entry(hook_id=hook.id, at=intake.now, outcome=outcome, sample=sample))
     return WireResponse(status=200, body=_describe(outcome, problem, mapped))
 
@@ -106,13 +105,6 @@ def choose_headers(headers: Mapping[str, str], hook: KnownHook) -> dict[str, str
         if name.startswith(_KEPT) and name != own and not any(part in name for part in _SECRET)
     }
     return dict(sorted(chosen.items())[:MAX_HEADERS])
-
-
-def _find_profile(mapped: Mapped, source: KnownSource) -> UUID | None:
-    item = mapped.item
-    if item is None or (item.user_id is None and item.anonymous_id is None):
-        return None
-    return compute_profile_id(source.id, item.user_id, item.anonymous_id)
 
 
 def _describe(outcome: Outcome, problem: Rejection | None, mapped: Mapped) -> dict[str, str | None]:

@@ -15,7 +15,7 @@ from tracking.hooks.known import forget_hooks
 from tracking.models import Hook, Source
 
 SECRET = "the shop's secret"
-CHECKOUT = {
+CHECKOUT: dict[str, Any] = {
     "id": 7,
     "token": "c1",
     "updated_at": "2026-01-05T10:04:00-05:00",

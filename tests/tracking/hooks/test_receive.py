@@ -191,3 +191,12 @@ def test_the_last_ten_payloads_are_kept_with_whom_they_are_about(shop: Source) -
     assert [json.loads(bytes(row.body))["id"] for row in kept] == list(range(2, 12))
     assert {row.profile_id for row in kept} == {compute_user_profile_id(ADA)}
     assert kept[0].headers == {"x-shopify-topic": "checkouts/create"}
+
+
+def test_a_secret_sealed_with_a_key_that_is_gone_is_said_and_believes_nobody(shop: Source, settings: Any) -> None:
+    hook = make_hook(shop)
+    settings.SECRET_KEY = "another"
+    forget_hooks()
+    answer = send(hook, CHECKOUT)
+    assert (answer.status_code, answer.json()["code"]) == (401, "secret_unreadable")
+    assert "enter it again" in HookCount.objects.get().last_failure
