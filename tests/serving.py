@@ -39,9 +39,11 @@ def serve_twice(**environment: str) -> Iterator[list[str]]:
     """Start two servers; give their addresses, and end them."""
     with ExitStack() as stack:
         servers = [stack.enter_context(_start(environment)) for _ in range(2)]
-        yield [f"http://127.0.0.1:{int(_read_line(server))}" for server in servers]
-        for server in servers:
-            server.kill()
+        try:
+            yield [f"http://127.0.0.1:{int(_read_line(server))}" for server in servers]
+        finally:
+            for server in servers:
+                server.kill()
 
 
 def send(base: str, path: str, body: bytes, **headers: str) -> tuple[int, dict[str, Any], bytes]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from tests.cast import make_source
 from tracking.models import Event, Source
@@ -54,3 +55,9 @@ def test_whoever_runs_a_pages_script_is_looked_up_whatever_it_calls_itself(sourc
 
 def test_a_long_user_agent_costs_no_more_than_a_short_one(source: Source) -> None:
     assert look(source, "Mozilla/5.0 " + "a" * 60_000).status_code == 202
+
+
+def test_an_events_page_says_that_a_bot_sent_it(source: Source, admin_client: Client) -> None:
+    look(source, GOOGLE)
+    page = admin_client.get(reverse("admin:tracking_event_change", args=[Event.objects.get().pk]))
+    assert "a bot, by its user agent" in page.content.decode()

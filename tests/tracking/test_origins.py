@@ -96,6 +96,15 @@ def test_a_page_that_one_source_allows_does_not_send_with_the_key_of_another() -
 
 
 @pytest.mark.usefixtures("log")
+def test_an_origin_without_a_star_allows_itself_only() -> None:
+    _, keys = create_source("Shop", ["https://shop.example"])
+    assert report("https://shop.example", keys.write_key).status_code == 202
+    for origin in ("https://www.shop.example", "https://shop.example:8443", "http://shop.example"):
+        assert report(origin, keys.write_key).json()["code"] == "origin_not_allowed"
+        assert report(origin).json()["code"] == "origin_not_allowed"
+
+
+@pytest.mark.usefixtures("log")
 def test_the_origins_of_a_source_made_by_command_are_written_as_browsers_do() -> None:
     create_source("Shop", ["https://Shop.example:443/", "https://shop.example"])
     assert AllowedOrigin.objects.get().origin == "https://shop.example"

@@ -33,6 +33,7 @@ class EventAdmin(KeysetAdmin):
         "message_id",
         "user_id",
         "anonymous_id",
+        "visitor_kind",
         "pretty_properties",
         "pretty_context",
         "seq",
@@ -70,6 +71,13 @@ class EventAdmin(KeysetAdmin):
     def origin_name(self, event: Event) -> str:
         """Return where it comes from."""
         return event.get_origin_display()
+
+    @admin.display(description="sent by")
+    def visitor_kind(self, event: Event) -> str:
+        """Return what the door saw of who sent it."""
+        if not event.context.get("$public"):
+            return "a server, or the platform"
+        return "a bot, by its user agent" if event.context.get("$bot") else "a page or an app"
 
     @admin.display(description="properties")
     def pretty_properties(self, event: Event) -> str:
