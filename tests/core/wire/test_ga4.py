@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -248,6 +249,38 @@ def test_a_large_body_has_its_message_too() -> None:
     assert [message.validation_code for message in list_messages(request(event()), 130_001, NOW)] == [
         "EXCEEDED_MAX_ENTITIES"
     ]
+
+
+def make_hostile_requests() -> list[WireRequest]:
+    """What all events of a request share is there once on the wire, and would be there once for each in memory."""
+    keys = {f"k{number}": 1 for number in range(60_000)}
+    text = {"user_location": {"city": "x" * 700_000}}
+    many = "&".join(f"p{number}=1" for number in range(6_000))
+    bodies = [json.dumps(request(*[event()] * 1_000) | more).encode() for more in (keys, text, {"device": keys})]
+    lines = b"\n".join([b"en=a"] * 1_000)
+    queries = (f"cid=1&{many}", f"cid=1&dt={'x' * 60_000}")
+    return [
+        *(WireRequest(method="POST", path="/mp/collect", headers={}, body=body) for body in bodies),
+        *(WireRequest(method="POST", path="/g/collect", headers={}, body=lines, query=query) for query in queries),
+    ]
+
+
+@pytest.mark.parametrize("asked", make_hostile_requests(), ids=["keys", "text", "device", "parameters", "query"])
+def test_what_events_share_does_not_fill_the_memory(asked: WireRequest) -> None:
+    dialect = find_dialect(asked)
+    tracemalloc.start()
+    try:
+        told = dialect.read(asked)
+        assert len([dialect.cut(asked, told, index) for index in range(len(told.items))]) == 1_000
+    except WireError as error:
+        status = error.status
+    else:
+        status = 413
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert status == 413
+    assert peak < 64_000_000
 
 
 @given(mutated_requests(load_requests("ga4*.jsonl")))

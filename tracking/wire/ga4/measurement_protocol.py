@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
+
 from tracking.event import IDENTIFY, PAGE_VIEWED, Item, Receipt, Rejection
 from tracking.schema.validate import MAX_BATCH
-from tracking.wire.body import inflate, read_whole
+from tracking.wire.body import MAX_INFLATED, inflate, read_whole
 from tracking.wire.dialect import Dialect, Parsed, Told
 from tracking.wire.fields import Fields, Unclear, parse_leniently, read_id, read_name, read_object
 from tracking.wire.ga4.cause import compute_hash, read_own_id
@@ -26,6 +28,8 @@ COLLECT, VALIDATE = "/mp/collect", "/debug/mp/collect"
 _STREAMS = ("measurement_id", "firebase_app_id")
 _OURS = ("sk_", "wk_")
 _CONTEXT = ("consent", "device", "user_location", "ip_override", "non_personalized_ads")
+_SHARED = ("client_id", "app_instance_id", "user_id", "timestamp_micros", "validation_behavior", *_CONTEXT)
+"""What is told once for all events. The rest of an envelope, `user_data` above all, is not kept."""
 _SAYS_NOTHING = frozenset({"validation_behavior"})
 _STRICT = "ENFORCE_RECOMMENDATIONS"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -84,8 +88,12 @@ def _cut(whole: dict[str, Any]) -> list[dict[str, Any]]:
     traits = whole.pop("user_properties", None)
     if not events and not traits:
         raise WireError(400, "no_events", "The list of events is empty.", "events")
-    identify = [whole | {"user_properties": traits}] if traits else []
-    return identify + [whole | {"events": [event]} for event in events]
+    shared = {field: whole[field] for field in _SHARED if field in whole}
+    if len(msgspec.json.encode(shared)) * len(events) > MAX_INFLATED:
+        message = f"What all events of a request share may come to {MAX_INFLATED} bytes in all of them."
+        raise WireError(413, "body_too_large", message)
+    identify = [shared | {"user_properties": traits}] if traits else []
+    return identify + [shared | {"events": [event]} for event in events]
 
 
 def _parse_all(raw: Sequence[Fields], received_at: datetime | None) -> Parsed:

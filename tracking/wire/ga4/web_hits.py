@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from tracking.event import IDENTIFY, PAGE_VIEWED, Item, Receipt, Rejection
 from tracking.schema.validate import MAX_BATCH
-from tracking.wire.body import MAX_VALUES, inflate, read_whole
+from tracking.wire.body import MAX_INFLATED, MAX_VALUES, inflate, read_whole
 from tracking.wire.dialect import Dialect, Parsed, Told
 from tracking.wire.fields import Fields, Unclear, parse_leniently, read_id, read_name
 from tracking.wire.ga4.cause import compute_hash, read_own_id
@@ -79,6 +79,9 @@ def read_request(request: WireRequest) -> Told:
     if agent:
         shared["user_agent"] = agent
     lines = _split_lines(inflate(request.body))
+    if len(shared) * len(lines) > MAX_VALUES or len(request.query) * len(lines) > MAX_INFLATED:
+        message = f"What all lines share may come to {MAX_VALUES} values, or {MAX_INFLATED} bytes, in all of them."
+        raise WireError(413, "too_many_values", message)
     hits = [shared | _read_parameters(line) | {"_line": str(number)} for number, line in enumerate(lines)]
     raw = [part for hit in hits or [shared] for part in _cut(hit)]
     items: Parsed = [_parse(index, hit) for index, hit in enumerate(raw)]
