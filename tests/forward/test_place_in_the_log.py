@@ -1,14 +1,20 @@
 """A destination's place in the log: where it begins, what it keeps, and that nothing waits for one that is gone."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+import pytest
 from django.db import connections
 
-from tests.cast import evaluate, report
+from tests.cast import ADA, evaluate, report
 from tests.forward.conftest import MakeDestination, forward, let_leases_end
 from tests.other_side import Heard, OtherSide, Say
+from tracking.erasure.ask import ask_erasure
+from tracking.event import compute_user_profile_id
 from tracking.log.partitions import drop_partitions, ensure_partitions, load_partition_names
-from tracking.models import LaneCursor, Source
+from tracking.models import Event, LaneCursor, Source
+from triggers.erase.carry_out import carry_out
+from triggers.evaluate import run as evaluate_run
 from triggers.forward.claim import name_consumer
 from triggers.forward.run import forget_gone
 from triggers.forward.switch import pause, switch_off, switch_on
@@ -134,3 +140,18 @@ def test_a_destination_that_takes_nothing_of_what_happens_holds_nothing_back(
     assert least is not None
     assert least.position == LaneCursor.objects.filter(consumer="evaluator").order_by("position")[0].position
     assert other_side.heard == []
+
+
+def test_what_is_erased_is_not_told_though_it_is_still_in_the_log(
+    source: Source, other_side: OtherSide, make_destination: MakeDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_destination()
+    for number in range(4):
+        visit(source, number)
+    report("visit", source=source, user_id="bob", properties={"number": 7})
+    ask_erasure(get_worker().connection, compute_user_profile_id(ADA), "test")
+    monkeypatch.setattr(evaluate_run, "carry_out", partial(carry_out, piece=1))
+    get_worker().evaluator.run_pass()
+    assert Event.objects.filter(name="visit").count() == 4
+    forward()
+    assert list_numbers(other_side) == [7]

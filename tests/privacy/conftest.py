@@ -43,12 +43,14 @@ def find_mentions(*words: str) -> dict[str, set[str]]:
         columns = connection.execute(_COLUMNS, (_TYPES,)).fetchall()
         assert len({row[0] for row in columns}) > 40, "these are not all tables"
         found: dict[str, set[str]] = {word: set() for word in words}
+        lowered = [word.lower() for word in words]
         for table, column, kind in columns:
             text = f"encode({column}, 'escape')" if kind == "bytea" else f"{column}::text"
-            for word in words:
-                query = f'select exists (select from "{table}" where position(lower(%s) in lower({text})) > 0)'
-                row = connection.execute(query.encode(), (word,)).fetchone()
-                if row and row[0]:
+            tests = ", ".join(["bool_or(position(%s in lower(text)) > 0)"] * len(words))
+            query = f'select {tests} from (select {text} as text from "{table}") one'
+            row = connection.execute(query.encode(), lowered).fetchone()
+            for word, is_found in zip(words, row or (), strict=True):
+                if is_found:
                     found[word].add(f"{table}.{column}")
     return {word: places for word, places in found.items() if places}
 

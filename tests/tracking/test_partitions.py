@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from engagement.lib.postgres import open_connection
 from tests.cast import evaluate, make_source, report
@@ -54,4 +55,14 @@ def test_a_partition_is_made_while_somebody_writes_and_somebody_reads() -> None:
         assert ensure_partitions(LONG_AGO, LONG_AGO) == 1
         writer.execute("commit")
         reader.execute("commit")
+    drop_partitions(LONG_AGO + timedelta(days=40))
+
+
+def test_a_partition_that_was_detached_and_not_dropped_is_dropped_later() -> None:
+    ensure_partitions(LONG_AGO, LONG_AGO)
+    with connection.cursor() as cursor:
+        cursor.execute("alter table event detach partition event_2019_03")
+
+    assert drop_partitions(LONG_AGO + timedelta(days=40)) == ["event_2019_03"]
+    assert ensure_partitions(LONG_AGO, LONG_AGO) == 1
     drop_partitions(LONG_AGO + timedelta(days=40))

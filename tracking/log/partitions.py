@@ -12,6 +12,11 @@ from psycopg import sql
 from engagement.lib.ids import compute_boundary
 
 AHEAD = timedelta(days=62)
+_DETACHED = r"""
+select relname from pg_class
+ where relkind = 'r' and relname ~ '^event_\d{4}_\d{2}$' and relname < %s and pg_table_is_visible(oid)
+   and not exists (select from pg_inherits where inhrelid = pg_class.oid) order by 1
+"""
 
 
 def ensure_partitions(since: datetime, until: datetime) -> int:
@@ -52,7 +57,7 @@ def drop_partitions(before: datetime) -> list[str]:
     Detached first, which blocks nobody, and then dropped: a detached one that could not be dropped is dropped later.
     """
     last_month = f"event_{before.astimezone(UTC):%Y_%m}"
-    dropped = []
+    dropped = _drop_detached(last_month)
     for name in sorted(load_partition_names()):
         if name >= last_month or not _is_read(name):
             continue
@@ -62,6 +67,16 @@ def drop_partitions(before: datetime) -> list[str]:
             cursor.execute(sql.SQL("drop table {}").format(table).as_string(None))
         dropped.append(name)
     return dropped
+
+
+def _drop_detached(last_month: str) -> list[str]:
+    """Drop what was detached and then could not be dropped: nobody reads it, and it must not be kept."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DETACHED, [last_month])
+        names = [row[0] for row in cursor.fetchall()]
+        for name in names:
+            cursor.execute(sql.SQL("drop table {}").format(sql.Identifier(name)).as_string(None))
+    return names
 
 
 def _is_read(name: str) -> bool:

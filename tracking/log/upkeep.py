@@ -14,6 +14,12 @@ _COUNTS_KEPT = timedelta(days=35)
 _TICKS_KEPT = timedelta(days=2)
 _HOOK_PAYLOADS_KEPT = timedelta(days=7)
 
+# What is held stays until somebody sends it on: its sender was told that we have it.
+_FORGET_REFUSED = """
+delete from tracking_quarantined
+ where received_at < %(oldest)s and (not is_held or resent_at < %(oldest)s)
+"""
+
 
 def make_partitions() -> None:
     """Make the partitions that are lacking, from the oldest event that is taken to two months ahead."""
@@ -33,4 +39,5 @@ def keep_log() -> None:
         cursor.execute("delete from event_count where minute < %s", [now - _COUNTS_KEPT])
         cursor.execute("delete from hook_count where hour < %s", [now - _COUNTS_KEPT])
         cursor.execute("delete from hook_payload where received_at < %s", [now - _HOOK_PAYLOADS_KEPT])
+        cursor.execute(_FORGET_REFUSED, {"oldest": oldest})
         cursor.execute("delete from log_tick where at < %s", [now - _TICKS_KEPT])

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from tracking.erasure.tombstones import split_erased
 from tracking.log.follow import LaneGap, find_gaps, skip_quiet_gaps
 from tracking.log.read import LoggedEvent, read_lane
 from tracking.log.write import Connection
@@ -96,8 +97,9 @@ def _read_batches(connection: Connection, destination_id: int, lanes: int, batch
 
 
 def _read_batch(connection: Connection, gap: LaneGap, begun: int, limit: int) -> LaneBatch:
-    """Read on from the cursor: up to where a batch that was begun ends, and no further."""
+    """Read on from the cursor: up to where a batch that was begun ends, and no further. What is erased is left out."""
     until = begun if gap.position < begun <= gap.until else gap.until
     events = read_lane(connection, gap.lane, gap.position, until, limit)
     end = events[-1].seq if len(events) == limit else until
-    return LaneBatch(lane=gap.lane, position=gap.position, end=end, events=events)
+    alive, _, _ = split_erased(connection, events)
+    return LaneBatch(lane=gap.lane, position=gap.position, end=end, events=alive)

@@ -1,0 +1,113 @@
+"""What was refused names people too: it goes with them, however broken it is."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+
+from tests.cast import evaluate, report
+from tests.privacy.conftest import erase, find_mentions
+from tests.privacy.test_export import refuse
+from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
+from tracking.log.upkeep import keep_log
+from tracking.models import Hook, HookPayload, Quarantined, Source
+
+ADA_ID = compute_user_profile_id("ada-lovelace")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"event": 5, "user_id": "ada-lovelace"}',
+        b'{"event": 5, "userId":"ada-lovelace", "nested": {"a": [1]}}',
+        b'{"event": "x", "properties": {"distinct_id": "ada-lovelace"}}',
+        b'{"event": "x", "user_id": "ada\\u002dlovelace", "cut": "her',
+        b'{"event": \xff\xfe, "user_id" : "ada-lovelace"}',
+        b'{"event": "signed_up", "mail": "Lovelace@Example.com"}',
+        b"en=purchase&uid=ada-lovelace&v=2",
+    ],
+)
+def test_a_refused_payload_goes_with_whom_it_names(source: Source, payload: bytes) -> None:
+    traits = {"traits": {"email": "lovelace@example.com"}}
+    report("$identify", source=source, user_id="ada-lovelace", properties=traits)
+    evaluate()
+    refuse(source, payload)
+    refuse(source, payload.replace(b"ada", b"eve").replace(b"Lovelace", b"Eve"))
+
+    counts = erase(ADA_ID).counts
+
+    assert counts["quarantined"] == 1
+    assert Quarantined.objects.count() == 1
+
+
+def test_somebody_of_whom_only_refused_items_are_held_is_erased_too(source: Source) -> None:
+    refuse(source, b'{"event": 5, "user_id": "ada-lovelace"}')
+
+    assert erase(ADA_ID).counts == {"quarantined": 1}
+    assert find_mentions("ada-lovelace") == {}
+
+
+def test_an_item_with_an_address_that_somebody_else_sent_stays_theirs(source: Source) -> None:
+    traits = {"traits": {"email": "lovelace@example.com"}}
+    report("$identify", source=source, user_id="ada-lovelace", properties=traits)
+    evaluate()
+    refuse(source, b'{"event": 5, "user_id": "grace", "invited": "lovelace@example.com"}')
+
+    erase(ADA_ID)
+
+    assert Quarantined.objects.count() == 1
+
+
+def test_the_number_seven_names_only_who_is_called_so(source: Source) -> None:
+    report("view", source=source, user_id="7")
+    evaluate()
+    refuse(source, b'{"event": 5, "user_id": "grace", "quantity": 7, "sku": "7"}')
+    refuse(source, b'{"event": 5, "user_id": 7}')
+
+    erase(compute_user_profile_id("7"))
+
+    assert [bytes(row.payload)[:31] for row in Quarantined.objects.all()] == [b'{"event": 5, "user_id": "grace"']
+
+
+def test_an_anonymous_ids_refused_items_go_for_its_source(source: Source) -> None:
+    report("view", source=source, user_id=None, anonymous_id="tab")
+    evaluate()
+    refuse(source, b'{"event": 5, "anonymous_id": "tab"}')
+
+    assert erase(compute_anonymous_profile_id(source.pk, "tab")).counts["quarantined"] == 1
+
+
+def test_a_webhooks_last_payloads_go_too(source: Source) -> None:
+    report("view", source=source, user_id="ada-lovelace")
+    evaluate()
+    hook = Hook.objects.create(source=source, name="shop", style="none", secret="x")
+    for person in ("ada-lovelace", "grace"):
+        HookPayload.objects.create(
+            hook=hook,
+            received_at=datetime.now(UTC),
+            profile_id=compute_user_profile_id(person),
+            outcome="accepted",
+            body=person.encode(),
+        )
+
+    assert erase(ADA_ID).counts["hook_payload"] == 1
+    assert HookPayload.objects.count() == 1
+
+
+def test_refused_items_go_when_retention_ends_and_held_ones_wait_for_an_answer(
+    source: Source, settings: LazySettings
+) -> None:
+    settings.RETENTION_DAYS = 30
+    now, long_ago = datetime.now(UTC), datetime.now(UTC) - timedelta(days=40)
+    rows: list[tuple[str, dict[str, Any]]] = [
+        ("fresh", {"received_at": now}),
+        ("old", {"received_at": long_ago}),
+        ("held", {"received_at": long_ago, "is_held": True, "event_id": ADA_ID}),
+    ]
+    for code, fields in rows:
+        Quarantined.objects.create(source=source, code=code, message="No.", payload=b"{}", **fields)
+
+    keep_log()
+
+    assert sorted(Quarantined.objects.values_list("code", flat=True)) == ["fresh", "held"]
