@@ -53,6 +53,13 @@ SCHEDULES = (
         description="Sums how often each event came, for the list of event types.",
     ),
     Schedule(
+        name="Send on from quarantine",
+        task="tracking.tasks.send_on",
+        every=10,
+        queue="default",
+        description="Sends again, batch by batch, what somebody chose in the quarantine.",
+    ),
+    Schedule(
         name="Keep the log",
         task="tracking.tasks.keep_log",
         every=3600,

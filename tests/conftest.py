@@ -16,6 +16,7 @@ from tracking.admission import forget_limiter
 from tracking.hooks.diary import close_diary
 from tracking.hooks.known import forget_hooks
 from tracking.log.appenders import close_appender
+from tracking.refusals import close_tally
 from tracking.registry import forget_registry
 from triggers.models import Rule, Template
 from triggers.worker import close_worker
@@ -50,6 +51,7 @@ def log(transactional_db: None) -> Iterator[None]:
     cache.clear()
     yield
     close_diary()
+    close_tally()
     close_appender()
     close_worker()
     forget_registry()

@@ -13,12 +13,13 @@ import msgspec
 from tracking.admission import admit_items, admit_request, admit_signature, release_signature
 from tracking.arrival import blank_payload, check_speaker, encode_understood, settle_items
 from tracking.caller import Caller, answer_preflight, authenticate, describe_cors, find_cors, read_key
-from tracking.event import Item, Receipt, Rejection, Stamp, stamp_item
+from tracking.event import BOT, Item, Receipt, Rejection, Stamp, stamp_item
 from tracking.intake import Intake
 from tracking.key_use import note_use
 from tracking.log.append import Appender, AppendFailed, Stored
 from tracking.log.write import Row, encode_row
 from tracking.quarantine import NO_ROOM, HoldFailed, Refused, hold_items, keep_refused
+from tracking.refusals import get_tally
 from tracking.registry import KnownSource, Registry
 from tracking.schema.fit import ACCEPT, MISMATCH, QUARANTINE, Gate, Misfit, find_misfit
 from tracking.schema.validate import MAX_BODY, MAX_EVENT, check_item
@@ -78,7 +79,11 @@ def _read(request: WireRequest, dialect: Dialect, intake: Intake) -> tuple[Told,
         return told, caller
     caller = authenticate(request, intake.registry, key, intake.now)
     admit_request(caller)
-    return dialect.read(request), caller
+    try:
+        return dialect.read(request), caller
+    except WireError as error:
+        get_tally().note(caller.source.id, [error.code], intake.now)
+        raise
 
 
 def _take(request: WireRequest, dialect: Dialect, told: Told, caller: Caller, intake: Intake) -> WireResponse:
@@ -115,6 +120,12 @@ def offer_items(items: Parsed, caller: Caller, intake: Intake, *, happened_at: d
     return sorted(_append(rows, rejections, intake.appender), key=lambda receipt: receipt.index)
 
 
+def check_offer(item: Item, caller: Caller, intake: Intake, *, happened_at: datetime) -> Row | Rejection:
+    """Check and stamp an item of a caller, and store nothing; `happened_at` is its moment where it names none."""
+    rows, rejections = _check_all([item], caller, intake, looks=True, happened_at=happened_at)
+    return rows[0][1] if rows else rejections[0]
+
+
 def take_items(
     items: Parsed, caller: Caller, intake: Intake, *, dialect: str, cut: Callable[[int], bytes], looks: bool = True
 ) -> list[Receipt]:
@@ -131,6 +142,8 @@ def take_items(
     def describe(rejection: Rejection) -> Refused:
         return _describe_refused(rejection, understood.get(rejection.index), caller, dialect, cut)
 
+    if rejections:
+        get_tally().note(caller.source.id, [one.code for one in rejections], intake.now)
     if any(one.held_as is not None for one in rejections):
         rejections = _hold(rejections, describe, caller, intake)
         if not rows and all(one.code == NO_ROOM for one in rejections):
@@ -264,6 +277,8 @@ def _describe_refused(
     rejection: Rejection, item: Item | None, caller: Caller, dialect: str, cut: Callable[[int], bytes]
 ) -> Refused:
     """An item that was understood is kept in the platform's own words, whatever dialect it came in."""
+    if item is not None and caller.is_bot:
+        item = msgspec.structs.replace(item, context=item.context | {BOT: True})
     return Refused(
         rejection=rejection,
         payload=blank_payload(cut(rejection.index), caller) if item is None else encode_understood(item),

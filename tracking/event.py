@@ -19,6 +19,8 @@ LINKED = "$linked"
 ADOPTED = "$adopted"
 FOLLOW = "$follow"
 UNLINKED = "$unlinked"
+
+BOT = "$bot"
 ERASE = "$erase"
 PAGE_VIEWED, SCREEN_VIEWED = "page_viewed", "screen_viewed"
 """What page and screen calls of every dialect are called in the log."""
@@ -30,7 +32,7 @@ MAX_DEPTH = 5
 
 DAY = timedelta(days=1)
 _PUBLIC = {"$public": True}
-_OF_BOTS = {"$public": True, "$bot": True}
+_OF_BOTS = {"$public": True, BOT: True}
 _SKEW_NOISE = timedelta(seconds=5)
 
 

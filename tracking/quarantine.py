@@ -81,6 +81,7 @@ def hold_items(source_id: int, items: Sequence[Refused], now: datetime) -> int:
         Quarantined.objects.bulk_create(rows, ignore_conflicts=True)
     except DatabaseError as error:
         raise HoldFailed(str(error)) from error
+    _count_more(source_id, len(rows))
     if len(items) > room:
         log.warning("quarantine_full", source_id=source_id, held=False, refused=len(items) - room)
     return min(room, len(items))
@@ -101,6 +102,12 @@ def _count_held(source_id: int) -> int:
     with _lock:
         _held[source_id] = (time.monotonic(), number)
     return number
+
+
+def _count_more(source_id: int, number: int) -> None:
+    with _lock:
+        counted_at, before = _held.get(source_id, (0.0, 0))
+        _held[source_id] = (counted_at, before + number)
 
 
 def forget_counts() -> None:

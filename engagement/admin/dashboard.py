@@ -1,6 +1,7 @@
 """The first page: is all well, what is going on, what to do first."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
@@ -15,6 +16,7 @@ from engagement.admin.first_steps import describe_steps, load_first_steps
 from engagement.admin.pulse import find_standstills
 from engagement.admin.remember import remember
 from engagement.lib.charts import Chart, make_chart
+from tracking.refusals import Breaking, find_breaking
 from triggers.models import SendingSwitch
 
 _FRESH_SECONDS = 10
@@ -26,6 +28,7 @@ def show_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
     return context | {
         "title": "Dashboard",
         "standstills": find_standstills(),
+        "breaking": _load_breaking(request.user),
         "is_stopped": SendingSwitch.objects.filter(is_stopped=True).exists(),
         "steps": steps if not all(step.is_done for step in steps) else [],
         "tiles": _load_tiles(),
@@ -42,6 +45,12 @@ def make_urls() -> list[URLPattern]:
 def tell_steps(request: HttpRequest) -> JsonResponse:
     """Answer the page's script with what is done by now."""
     return JsonResponse(describe_steps(load_first_steps()))
+
+
+def _load_breaking(user: Any) -> list[Breaking]:
+    if not user.has_perm("tracking.view_source"):
+        return []
+    return remember("breaking", _FRESH_SECONDS, lambda: find_breaking(datetime.now(UTC)))
 
 
 def _load_tiles() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import User
@@ -12,7 +13,7 @@ from engagement.lib.ids import compute_lane
 from engagement.schedules import ensure_schedules
 from tests.admin.conftest import Login
 from tests.cast import approve, make_rule, make_source, make_template
-from tracking.models import EventType, Profile, Quarantined, SetAside, SourceKey
+from tracking.models import EventType, Profile, Quarantined, Resending, SetAside, SourceKey
 from tracking.schemas import add_draft
 from triggers.models import Delivery, Destination, Rule, RuleState, SendingSwitch, Template
 
@@ -176,6 +177,20 @@ def _delete_quarantined(client: Client) -> bool:
     return not Quarantined.objects.exists()
 
 
+def _send_group_again(client: Client) -> bool:
+    group = {"source": make_source().pk, "code": "invalid_json"}
+    client.post(f"/admin/tracking/quarantined/group/?{urlencode(group)}")
+    return Resending.objects.exists()
+
+
+def _watch_resending(client: Client) -> bool:
+    run = Resending.objects.create(
+        source=make_source(), is_held=False, code="invalid_json", last_id=0, total=0, started_at=datetime.now(UTC)
+    )
+    pages = (f"/admin/tracking/quarantined/resending/{run.pk}{end}" for end in ("/", ".json"))
+    return [client.get(page).status_code for page in pages] == [200, 200]
+
+
 def _retime(client: Client) -> bool:
     ensure_schedules()
     task = PeriodicTask.objects.get(name="Keep the log")
@@ -248,6 +263,8 @@ DEEDS = [
     (_withdraw_schema, {DEVELOPER}),
     (_read_type, {DEVELOPER, MARKETER}),
     (_delete_quarantined, {DEVELOPER}),
+    (_send_group_again, {DEVELOPER}),
+    (_watch_resending, {DEVELOPER}),
     (_retime, {OPERATOR}),
     (_turn_switch, {OPERATOR}),
     (_settle, {OPERATOR}),

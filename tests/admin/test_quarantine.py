@@ -76,8 +76,9 @@ def test_reasons_are_counted_above_the_list(client_of_shop: tuple[Client, Source
     client, source = client_of_shop
     for _ in range(3):
         _send(client, source, OLD)
-    reasons = client.get("/admin/tracking/quarantined/").context["reasons"]
-    assert [(reason["code"], reason["number"]) for reason in reasons] == [("timestamp_out_of_range", 3)]
+    groups = client.get("/admin/tracking/quarantined/").context["groups"]
+    told = [(group["code"], group["field"], group["event_name"], group["number"]) for group in groups]
+    assert told == [("timestamp_out_of_range", "timestamp", "add_to_cart", 3)]
 
 
 def test_the_list_is_narrowed_to_one_reason(client_of_shop: tuple[Client, Source]) -> None:

@@ -15,9 +15,11 @@ from unfold.admin import TabularInline
 from engagement.lib.duration_field import DurationInUnitsField
 from engagement.lib.pages import PageAdmin
 from engagement.lib.say import moment_column
+from tracking.admin.quarantine_groups import draw_refusals
 from tracking.admin.source_keys import SourceKeyAdmin, list_keys
 from tracking.models import AllowedOrigin, EventCount, Source
 from tracking.origins import OriginRefused, clean_origin
+from tracking.refusals import find_breaking
 from tracking.registry import forget_registry
 from tracking.snippet import write_snippet
 from tracking.sources import ensure_secrets, make_first_keys
@@ -195,4 +197,6 @@ def describe_source(source: Source) -> dict[str, Any]:
         "origins": [one.origin for one in source.origins.all()],
         "received": counted["received"] or 0,
         "without_identity": counted["without"] or 0,
+        "breaking": [one for one in find_breaking(now) if one.source_id == source.pk],
+        "chart": draw_refusals(now, source.pk),
     }

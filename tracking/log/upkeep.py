@@ -40,4 +40,5 @@ def keep_log() -> None:
         cursor.execute("delete from hook_count where hour < %s", [now - _COUNTS_KEPT])
         cursor.execute("delete from hook_payload where received_at < %s", [now - _HOOK_PAYLOADS_KEPT])
         cursor.execute(_FORGET_REFUSED, {"oldest": oldest})
+        cursor.execute("delete from refusal_count where minute < %s", [now - _COUNTS_KEPT])
         cursor.execute("delete from log_tick where at < %s", [now - _TICKS_KEPT])

@@ -14,7 +14,7 @@ from tracking.models.event_type import (
 )
 from tracking.models.hook import Hook, HookCount, HookPayload
 from tracking.models.profile import Profile, ProfileChange
-from tracking.models.quarantine import Quarantined, RefusalCount
+from tracking.models.quarantine import Quarantined, RefusalCount, Resending
 from tracking.models.source import AllowedOrigin, KeyKind, Source, SourceKey
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "ProfileChange",
     "Quarantined",
     "RefusalCount",
+    "Resending",
     "SchemaVersion",
     "SetAside",
     "Source",

@@ -1,5 +1,6 @@
 """What was refused or held, kept to be read, mended and sent again, and how much of it there was."""
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -58,6 +59,37 @@ class Quarantined(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.received_at}"
+
+
+class Resending(models.Model):
+    """Sending again, in the background, what was quarantined for one reason: how far it has come.
+
+    Items up to `last_id` belong to it; those up to `position` have been tried, `left` of them are still not taken.
+    """
+
+    source = models.ForeignKey("tracking.Source", on_delete=models.CASCADE, related_name="+")
+    is_held = models.BooleanField()
+    code = models.CharField(max_length=64)
+    field = models.TextField(blank=True)
+    event_name = models.TextField(blank=True)
+    last_id = models.BigIntegerField()
+    position = models.BigIntegerField(default=0)
+    total = models.IntegerField()
+    sent = models.IntegerField(default=0)
+    left = models.IntegerField(default=0)
+    first_problem = models.TextField(blank=True)
+    started_at = models.DateTimeField()
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(finished_at__isnull=True), name="resending_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.started_at}"
 
 
 class RefusalCount(models.Model):

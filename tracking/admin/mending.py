@@ -1,0 +1,109 @@
+"""The form in which a quarantined item is mended and sent again."""
+
+from typing import Any
+
+import msgspec
+from django import forms
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from tracking.again import check_row, keep_marks, read_item
+from tracking.event import ALIAS, IDENTIFY, Rejection
+from tracking.hooks.hold import DIALECT, find_rejection, send_again
+from tracking.intake import Intake, open_intake
+from tracking.log.append import AppendFailed, Stored
+from tracking.models import Quarantined
+from tracking.quarantine import forget_counts
+from tracking.wire.native import NATIVE
+from tracking.wire.request import WireError
+
+_FOREIGN = "A webhook's payload as JSON. Send it again once its mapping is mended: today's mapping is used."
+_NOT_SHOWN = frozenset({"index", "is_import"})
+_REFUSED = "It was refused again: {}"
+_AS_SERVER = "Mend it and send it again: it is taken as if the source's server had sent it."
+_AS_IT_CAME = (
+    "Mend it and send it on: it keeps its moment and its message id, and is trusted no more than when it came."
+)
+
+
+class MendForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The payload as text that can be mended."""
+
+    payload_text = forms.CharField(
+        label="Payload",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 16, "spellcheck": "false", "class": "code"}),
+        help_text=_AS_SERVER,
+    )
+
+    class Meta:
+        model = Quarantined
+        fields = ("payload_text",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        is_foreign = self.instance.dialect == DIALECT
+        field = self.fields["payload_text"]
+        field.initial = write_payload(bytes(self.instance.payload), is_foreign)
+        field.help_text = _FOREIGN if is_foreign else _AS_IT_CAME if self.instance.is_held else _AS_SERVER
+
+    def clean(self) -> dict[str, Any]:
+        """Send it again: what the door refuses is an error of the form."""
+        cleaned = super().clean() or {}
+        text = cleaned.get("payload_text", "")
+        body = self._keep_as_it_came(text) or text.encode("utf-8", "replace")
+        try:
+            problem = send_mended(self.instance, body, open_intake())
+        except WireError as error:
+            raise forms.ValidationError(_REFUSED.format(error.message)) from None
+        except AppendFailed:
+            raise forms.ValidationError("It could not be stored just now. Try again.") from None
+        if problem is not None:
+            place = f" (at {problem.field})" if problem.field else ""
+            raise forms.ValidationError(_REFUSED.format(f"{problem.message}{place}"))
+        forget_counts()
+        return cleaned
+
+    def _keep_as_it_came(self, text: str) -> bytes | None:
+        """A foreign payload that nobody changed goes as its sender wrote it: its bytes may tell a retry."""
+        field = self.fields["payload_text"]
+        is_same = text.split() == str(field.initial).split()
+        return bytes(self.instance.payload) if is_same and self.instance.dialect == DIALECT else None
+
+
+def send_mended(row: Quarantined, body: bytes, intake: Intake) -> Rejection | None:
+    """Send an item again in the words of a person; return why it is not taken, None when it is in the log.
+
+    What is held keeps its moment, its message id and its trust. Raises WireError where it is not JSON, AppendFailed.
+    """
+    if row.dialect == DIALECT or not row.is_held:
+        return find_rejection(send_again(row, body, intake))
+    checked = check_row(row, intake, keep_marks(NATIVE.parse_item(body), read_item(row)))
+    if isinstance(checked, Rejection):
+        return checked
+    outcome = intake.appender.append([checked])[0]
+    return None if isinstance(outcome, Stored) else Rejection(index=0, code="unstorable", message=outcome.message)
+
+
+def write_payload(payload: bytes, is_foreign: bool = False) -> str:
+    """Return a payload as JSON to be mended; what is no JSON stays as it is.
+
+    An item that was understood is kept in the platform's own shape: it is shown as its sender would have written it. A
+    foreign one came by a webhook.
+    """
+    try:
+        value = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return payload.decode("utf-8", "replace")
+    if not is_foreign and isinstance(value, dict) and {"index", "name"} <= value.keys():
+        value = _restore_item(value)
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _restore_item(item: dict[str, Any]) -> dict[str, Any]:
+    name = item.pop("name")
+    properties = item.pop("properties", None) or {}
+    kept = {key: value for key, value in item.items() if key not in _NOT_SHOWN and value not in (None, {})}
+    if name == IDENTIFY:
+        return kept | {"traits": {}} | properties
+    if name == ALIAS:
+        return kept | properties
+    return {"event": name} | kept | ({"properties": properties} if properties else {})

@@ -1,0 +1,177 @@
+"""What is quarantined for one reason, together: how much, a look at it, and sending it again in bulk."""
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Max, Min
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from engagement.lib.charts import Chart, make_chart
+from engagement.lib.pages import KeysetAdmin
+from tracking.admin.marked import mark_field
+from tracking.admin.mending import write_payload
+from tracking.again import Group, preview_group, start_resending
+from tracking.hooks.hold import DIALECT
+from tracking.intake import open_intake
+from tracking.models import Quarantined, Resending, Source
+from tracking.refusals import find_breaking, load_refusals_by_minute
+from tracking.tasks import send_on
+
+_SHOWN_GROUPS = 50
+_SHOWN_RUNS = 5
+_CHARTED = timedelta(minutes=60)
+_CHARTED_SOURCES = 5
+_GROUPED = ("source_id", "is_held", "code", "field", "event_name")
+
+
+class GroupPages(KeysetAdmin):
+    """What the admin of quarantined items has beside its list and form."""
+
+    def make_group_urls(self) -> list[URLPattern]:
+        """Return the addresses of these pages."""
+        view = self.admin_site.admin_view
+        return [
+            path("group/", view(self.show_group), name="tracking_quarantined_group"),
+            path("resending/<int:run_id>/", view(self.show_resending), name="tracking_quarantined_resending"),
+            path("resending/<int:run_id>.json", view(self.tell_resending), name="tracking_quarantined_resending_json"),
+        ]
+
+    def show_group(self, request: HttpRequest) -> HttpResponse:
+        """Show what one reason holds and how much of it would be taken now; with POST, begin to send it again."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        group = read_group(request.GET)
+        source = get_object_or_404(Source, pk=group.source_id)
+        if request.method == "POST":
+            run = start_resending(group, request.user, datetime.now(UTC))  # type: ignore[arg-type]
+            wake_sender()
+            return HttpResponseRedirect(reverse("admin:tracking_quarantined_resending", args=[run.pk]))
+        newest = group.find_rows().order_by("-id").first()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{group.event_name or 'Items'} from {source.name}",
+            "opts": self.opts,
+            "group": group,
+            "source": source,
+            "number": group.find_rows().count(),
+            "preview": preview_group(group, open_intake()),
+            "newest": newest,
+            "payload": _show_payload(newest) if newest is not None else "",
+            "list_url": f"{reverse('admin:tracking_quarantined_changelist')}?{urlencode({'code': group.code})}",
+        }
+        return TemplateResponse(request, "admin/tracking/quarantine_group.html", context)
+
+    def show_resending(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """Show how far sending again has come."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        run = get_object_or_404(Resending.objects.select_related("source", "started_by"), pk=run_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Sending again: {run.event_name or run.code} from {run.source.name}",
+            "opts": self.opts,
+            "run": run,
+            "state": describe_run(run),
+        }
+        return TemplateResponse(request, "admin/tracking/resending.html", context)
+
+    def tell_resending(self, request: HttpRequest, run_id: int) -> JsonResponse:
+        """Answer the page's script with how far it has come."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        return JsonResponse(describe_run(get_object_or_404(Resending, pk=run_id)))
+
+
+def _show_payload(row: Quarantined) -> str:
+    return mark_field(write_payload(bytes(row.payload), row.dialect == DIALECT), row.field)
+
+
+def wake_sender() -> None:
+    """Have a worker begin at once; where the broker is away, beat's sweep begins within ten seconds."""
+    try:
+        send_on.apply_async(retry=False)
+    except send_on.OperationalError:
+        return
+
+
+def read_group(query: Any) -> Group:
+    """Return the group that a page's address names; raises Http404."""
+    source = query.get("source", "")
+    if not source.isdecimal() or not query.get("code"):
+        raise Http404
+    return Group(
+        source_id=int(source),
+        is_held=query.get("held") == "1",
+        code=query["code"],
+        field=query.get("field", ""),
+        event_name=query.get("event", ""),
+    )
+
+
+def load_groups() -> list[dict[str, Any]]:
+    """Return what is open by reason, the largest first, each with the address of its page."""
+    rows = Quarantined.objects.filter(resent_at__isnull=True).values(*_GROUPED, "source__name")
+    counted = rows.annotate(number=Count("id"), latest=Max("received_at"), first=Min("received_at"))
+    groups = [dict(row) for row in counted.order_by("-number")[:_SHOWN_GROUPS]]
+    for group in groups:
+        named = {
+            "source": group["source_id"],
+            "held": int(group["is_held"]),
+            "code": group["code"],
+            "field": group["field"],
+            "event": group["event_name"],
+        }
+        group["url"] = f"{reverse('admin:tracking_quarantined_group')}?{urlencode(named)}"
+    return groups
+
+
+def describe_quarantine(now: datetime) -> dict[str, Any]:
+    """Return what stands above the list: who breaks, the chart, the reasons, what is being sent again."""
+    return {
+        "breaking": find_breaking(now),
+        "chart": draw_refusals(now),
+        "groups": load_groups(),
+        "runs": Resending.objects.select_related("source").order_by("-id")[:_SHOWN_RUNS],
+    }
+
+
+def draw_refusals(now: datetime, source_id: int | None = None) -> Chart:
+    """Return the chart of what was refused or held in the last hour, by source."""
+    last = now.replace(second=0, microsecond=0)
+    minutes = [last - timedelta(minutes=ago) for ago in range(int(_CHARTED.total_seconds() // 60) - 1, -1, -1)]
+    names = dict(Source.objects.values_list("pk", "name"))
+    counts: dict[int, dict[datetime, int]] = defaultdict(lambda: dict.fromkeys(minutes, 0))
+    for minute, source, number in load_refusals_by_minute(minutes[0]):
+        if source_id in (None, source) and minute in counts[source]:
+            counts[source][minute] += number
+    busiest = sorted(counts, key=lambda source: sum(counts[source].values()), reverse=True)[:_CHARTED_SOURCES]
+    figures = {
+        "labels": [timezone.localtime(minute).strftime("%H:%M") for minute in minutes],
+        "series": {names.get(source, f"source {source}"): list(counts[source].values()) for source in busiest},
+        "total": sum(sum(values.values()) for values in counts.values()),
+    }
+    return make_chart(
+        "Refused and held by minute",
+        figures,
+        note="the last hour, kept or not",
+        says=f"{figures['total']:,} items were refused or held in the last hour.",
+        empty="Nothing was refused or held in the last hour.",
+    )
+
+
+def describe_run(run: Resending) -> dict[str, Any]:
+    """Return how far sending again has come, for the page and its script."""
+    return {
+        "total": run.total,
+        "sent": run.sent,
+        "left": run.left,
+        "is_done": run.finished_at is not None,
+        "first_problem": run.first_problem,
+    }
