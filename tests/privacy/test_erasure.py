@@ -133,6 +133,22 @@ def test_an_import_of_old_history_brings_nothing_back(source: Source, tmp_path: 
     assert [profile.user_id for profile in Profile.objects.all()] == ["grace-hopper"]
 
 
+def test_what_comes_again_does_not_count_as_the_new_persons_history(source: Source) -> None:
+    never = {"node": "never", "event": "view"}
+    make_rule(trigger={"kind": "event", "event": "purchase"}, conditions=never)
+    sent: dict[str, Any] = {"message_id": "m1", "timestamp": datetime.now(UTC) - timedelta(minutes=5)}
+    report("view", source=source, user_id="ada-lovelace", **sent)
+    evaluate()
+    erase(ADA_ID)
+
+    report("view", source=source, user_id="ada-lovelace", **sent)
+    report("purchase", source=source, user_id="ada-lovelace")
+    evaluate()
+
+    assert Activation.objects.count() == 1
+    assert audit().is_clean
+
+
 def test_who_comes_back_is_a_new_person_and_triggers_as_usual(source: Source, server: MailServer) -> None:
     first_time = {"node": "never", "event": "purchase"}
     on_purchase = {"kind": "event", "event": "purchase"}

@@ -127,15 +127,20 @@ class Evaluator:
     def _decide(self, lane: int, events: Sequence[LoggedEvent]) -> tuple[list[LoggedEvent], BatchReport]:
         """Decide a batch, but for what is erased, which goes from the log; return the others."""
         alive, erased, marked = split_erased(self.connection, events)
+        # Before anything is decided: it must not count as somebody's history.
+        self._take_away(lane, erased)
         self.book.refresh(self.connection)
         effects = Batch(self.connection, lane, alive, self.book, get_registry(), marked).decide()
         done = effects.save(self.connection)
         count_events(self.connection, alive)
-        gone = [*erased, *effects.stale]
-        if gone:
-            remove_events(self.connection, lane, [event.id for event in gone])
-            note_returned(self.connection, gone)
+        self._take_away(lane, effects.stale)
         return alive, done
+
+    def _take_away(self, lane: int, events: Sequence[LoggedEvent]) -> None:
+        """Delete what came of somebody after they were erased."""
+        if events:
+            remove_events(self.connection, lane, [event.id for event in events])
+            note_returned(self.connection, events)
 
     def _erase(self, lane: int, event: LoggedEvent, report: PassReport) -> bool:
         """Take a step of an erasure; the cursor passes it with the last one. In between other lanes have their turn."""
