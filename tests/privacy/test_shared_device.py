@@ -31,7 +31,8 @@ def list_steps() -> list[str]:
 def tablet(source: Source) -> Source:
     """Ada uses it, Grace signs in, which leaves it nobody's; then Karen signs in."""
     make_rule("Cart", trigger=ON_CART)
-    make_rule("Once", trigger=ON_CART, reentry={"kind": "once"})
+    step = {"node": "compare", "field": {"from": "event", "path": "step"}, "operator": "is", "value": "other"}
+    make_rule("Once", trigger=ON_CART, reentry={"kind": "once"}, conditions={"node": "not", "of": step})
     browse(source, "before ada")
     sign_in(source, "ada-lovelace")
     browse(source, "ada")
@@ -57,6 +58,8 @@ def test_each_persons_part_of_a_device_goes_with_them_alone(tablet: Source, pers
 
     assert list_steps() == left
     assert find_mentions(*PEOPLE).keys() == others
+    gone = [step for step in ("before ada", "nobody", "karen") if step not in left]
+    assert [step for step in gone if find_mentions(f'"{step}"')] == []
     assert {profile.user_id for profile in Profile.objects.all()} - {None} == others
     assert audit().is_clean
     for other in sorted(others):
