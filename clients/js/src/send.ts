@@ -76,6 +76,7 @@ export function createSender(url: string, mayReport: () => boolean): Sender {
   async function deliver(listed: string[]): Promise<boolean> {
     if (!navigator.onLine) return pause(true);
     const { keys, body } = fill(listed);
+    if (!keys.length) return true;
     keys.forEach((key) => inFlight.add(key));
     const stop = new AbortController();
     const limit = setTimeout(() => stop.abort(), TIMEOUT_MS);
