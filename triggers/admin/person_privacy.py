@@ -62,7 +62,7 @@ def export_as_file(request: HttpRequest, profile: Profile) -> HttpResponseBase:
 
 def _ask(request: HttpRequest, profile: Profile) -> HttpResponseRedirect:
     with open_connection("engagement-admin", timeout_ms=_TIMEOUT_MS) as connection:
-        receipt = ask_erasure(connection, profile.pk, f"admin, {request.user.get_username()}")
+        receipt = ask_erasure(connection, profile.pk, f"admin, user {request.user.get_username()}")
     if receipt is None:
         messages.warning(request, "Nothing is held of this person any more.")
         return HttpResponseRedirect(reverse("admin:tracking_profile_changelist"))
