@@ -191,15 +191,13 @@ def _send_batch(run: Resending, intake: Intake) -> None:
     run.save(update_fields=["sent", "left", "first_problem", "position", "finished_at"])
 
 
-def delete_old(now: datetime, retention: timedelta) -> None:
-    """Delete what nobody has looked at for a month, what was sent again a week ago, and what is held for too long.
+def delete_old(now: datetime) -> None:
+    """Delete what was refused and nobody has mended for a month, and what was sent again a week ago.
 
-    What is held was promised to its sender: it stays as long as events do.
+    What is held was promised to its sender: it stays until a person decides.
     """
-    refused = Quarantined.objects.filter(is_held=False, received_at__lt=now - _KEPT_REFUSED)
-    _delete(refused)
+    _delete(Quarantined.objects.filter(is_held=False, received_at__lt=now - _KEPT_REFUSED))
     _delete(Quarantined.objects.filter(resent_at__lt=now - _KEPT_RESENT))
-    _delete(Quarantined.objects.filter(is_held=True, received_at__lt=now - retention))
     Resending.objects.filter(finished_at__lt=now - _KEPT_REFUSED).delete()
 
 

@@ -1,6 +1,8 @@
 """Schemas of event types: edits become versions, one approved version is in force."""
 
+import json
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -35,6 +37,15 @@ def approve_version(version: SchemaVersion, by: User | None, now: datetime) -> N
         event_type.in_force = version
         event_type.save(update_fields=["in_force"])
     forget_registry()
+
+
+def load_schemas() -> dict[str, dict[str, Any] | None]:
+    """Return the schema in force of each event that apps send, by name; None where none is."""
+    rows = EventType.objects.filter(is_derived=False).order_by("name")
+    return {
+        name: json.loads(text) if text is not None else None
+        for name, text in rows.values_list("name", "in_force__schema")
+    }
 
 
 def withdraw_schema(event_type: EventType) -> None:

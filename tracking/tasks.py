@@ -8,7 +8,6 @@ from tracking.again import delete_old, run_resendings
 from tracking.hours import sum_hours
 from tracking.intake import open_intake
 from tracking.log import upkeep
-from tracking.log.retention import find_retention
 from tracking.sampling import trim_samples
 
 _SENDING_SECONDS = 8.0
@@ -19,7 +18,7 @@ def keep_log() -> None:
     """Make partitions ahead, delete what has served its time. Safe twice."""
     upkeep.keep_log()
     trim_samples()
-    delete_old(datetime.now(UTC), find_retention())
+    delete_old(datetime.now(UTC))
 
 
 @shared_task(queue="default", ignore_result=True, time_limit=120)

@@ -8,7 +8,7 @@ from msgspec import Struct
 from engagement.health import INTERVALS_LATE, Pulse, load_liveness
 from engagement.lib.say import say_moment
 
-_RARE = 600.0
+_RARE = 10.0
 
 
 class Standstill(Struct, frozen=True, kw_only=True):

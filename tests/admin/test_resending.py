@@ -14,7 +14,6 @@ from tracking.again import delete_old, run_resendings
 from tracking.intake import open_intake
 from tracking.log.append import AppendFailed
 from tracking.models import Event, EventType, Quarantined, Resending, Source
-from tracking.quarantine import forget_counts
 from tracking.registry import forget_registry
 
 PRICED = {"type": "object", "required": ["price"], "properties": {"price": {"type": "number"}}}
@@ -195,17 +194,18 @@ def test_room_in_the_quarantine_comes_back_when_items_are_sent_on(
     assert send(shop, order(3))[0]["outcome"] == "quarantined"
 
 
-def test_what_was_refused_goes_after_a_month_and_what_is_held_stays_as_long_as_events(shop: Source) -> None:
+def test_what_was_refused_goes_after_a_month_and_what_is_held_waits_for_a_person(client: Client, shop: Source) -> None:
     send(shop, order(1), {"event": "x", "user_id": ""}, {"event": "y", "user_id": "a"})
-    forget_counts()
     now = datetime.now(UTC)
-    year = timedelta(days=365)
 
-    delete_old(now + timedelta(days=29), year)
+    delete_old(now + timedelta(days=29))
     assert Quarantined.objects.count() == 2
-    delete_old(now + timedelta(days=31), year)
+    delete_old(now + timedelta(days=1000))
     assert Quarantined.objects.get().is_held
-    delete_old(now + timedelta(days=366), year)
+    Quarantined.objects.update(resent_at=now)
+    delete_old(now + timedelta(days=6))
+    assert Quarantined.objects.exists()
+    delete_old(now + timedelta(days=8))
     assert not Quarantined.objects.exists()
 
 

@@ -1,4 +1,4 @@
-"""The JavaScript libraries that the tests drive, installed once from the lock file beside this one."""
+"""The JavaScript packages that the tests use, installed once from the lock file beside this one."""
 
 import fcntl
 import os

@@ -5,6 +5,7 @@ from django.urls import URLPattern, path, re_path
 from tracking.api.hooks import HookView
 from tracking.api.ingest import AliasView, DialectView, EventsView, IdentifyView, TrackEventView
 from tracking.api.read import ProfileEventsView
+from tracking.api.schema import SchemaView, TypesView
 from tracking.wire.dialects import DIALECTS, write_pattern
 from tracking.wire.native import NATIVE
 
@@ -25,5 +26,7 @@ def _list_addresses() -> list[URLPattern]:
 urlpatterns = [
     *_list_addresses(),
     re_path(r"^hooks/(?P<source_id>[0-9]{1,9})/(?P<name>[a-z0-9_-]{1,50})/?$", HookView.as_view()),
+    re_path(r"^v1/schema/?$", SchemaView.as_view()),
+    re_path(r"^v1/schema\.d\.ts/?$", TypesView.as_view()),
     path("v1/profiles/<str:user_id>/events", ProfileEventsView.as_view()),
 ]
