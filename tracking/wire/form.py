@@ -1,8 +1,9 @@
 """Forms as they come: in an address or in a body, whatever its Content-Type says. Pure."""
 
-from urllib.parse import unquote_to_bytes
+import re
 
 MAX_FIELDS = 100
+_ESCAPED = re.compile(rb"%([0-9a-fA-F]{2})")
 
 
 def read_form(encoded: bytes) -> dict[str, bytes]:
@@ -24,4 +25,5 @@ def find_field(encoded: bytes, name: str) -> bytes | None:
 
 
 def _unquote(text: bytes) -> bytes:
-    return unquote_to_bytes(text.replace(b"+", b" "))
+    """The standard library's way cuts the text at each percent sign: a megabyte of them would take 140."""
+    return _ESCAPED.sub(lambda escaped: bytes((int(escaped[1], 16),)), text.replace(b"+", b" "))

@@ -81,16 +81,20 @@ _alias_decoder = msgspec.json.Decoder(_Alias)
 
 def parse_snippet(body: bytes) -> Parsed:
     """Parse `/track-event`: every key but the event's own is a property; a `properties` object is merged in."""
-    whole = _decode(_object_decoder.decode, body)
+    try:
+        whole = _decode(_object_decoder.decode, body)
+        return [_make_item(0, _gather_properties(whole), None)]
+    except msgspec.ValidationError as error:
+        return [_describe_error(0, error)]
+
+
+def _gather_properties(whole: dict[str, Any]) -> _Event:
     own = {key: whole.pop(key) for key in _OWN_KEYS if key in whole}
     nested = whole.get("properties")
     if isinstance(nested, dict):
         del whole["properties"]
         whole = nested | whole
-    try:
-        return [_make_item(0, msgspec.convert(own | {"properties": whole}, _Event), None)]
-    except msgspec.ValidationError as error:
-        return [_describe_error(0, error)]
+    return msgspec.convert(own | {"properties": whole}, _Event)
 
 
 def parse_events(body: bytes) -> Parsed:
@@ -108,7 +112,10 @@ def parse_events(body: bytes) -> Parsed:
 
 def parse_any(body: bytes) -> Parsed:
     """Parse one item by what it holds: an event, else an identify (`traits`) or an alias (`previous_id`)."""
-    whole = _decode(_object_decoder.decode, body)
+    try:
+        whole = _decode(_object_decoder.decode, body)
+    except msgspec.ValidationError as error:
+        return [_describe_error(0, error)]
     if "event" not in whole and "previous_id" in whole:
         return parse_alias(body)
     return parse_identify(body) if "event" not in whole and "traits" in whole else parse_snippet(body)

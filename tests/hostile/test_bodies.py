@@ -1,0 +1,162 @@
+"""Bodies made to harm: each is answered below 500, with a code, and without filling the memory."""
+
+import base64
+import gc
+import gzip
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.hostile.corpus import REPORTING
+from tracking.models import Quarantined
+from tracking.sources import SourceKeys, create_source
+
+MEGABYTE = 1_000_000
+MAX_GROWTH = 64 * MEGABYTE
+READERS = (
+    "/track-event",
+    "/v1/events",
+    "/v1/identify",
+    "/v1/alias",
+    "/v1/track",
+    "/v1/batch",
+    "/track",
+    "/engage",
+    "/import",
+    "/mp/collect",
+    "/debug/mp/collect",
+    "/g/collect",
+    "/batch",
+    "/flags",
+)
+"""An address of each function that reads bodies."""
+
+
+def pack(body: bytes) -> bytes:
+    return gzip.compress(body, 9)
+
+
+def nest(depth: int, left: bytes = b'{"a":', right: bytes = b"}") -> bytes:
+    return left * depth + b"1" + right * depth
+
+
+def name_many(count: int) -> bytes:
+    return b"{" + b",".join(b'"%d":1' % number for number in range(count)) + b"}"
+
+
+def wrap(value: bytes) -> bytes:
+    """An event in the words of several dialects at once, whose properties are `value`."""
+    item = b'{"event":"a","name":"a","type":"track","userId":"u","distinct_id":"u","properties":%s,"params":%s}'
+    filled = item % (value, value)
+    return b'{"batch":[%s],"events":[%s],"client_id":"c","data":%s}' % (filled, filled, filled)
+
+
+BODIES: dict[str, Callable[[], bytes]] = {
+    "a gzip that inflates to a gigabyte": lambda: _bomb(),
+    "a zlib that inflates to 200 megabytes": lambda: zlib.compress(b"[" * 200 * MEGABYTE, 9),
+    "a bomb within a form": lambda: b"data=" + base64.b64encode(_bomb()[:700_000]),
+    "a compressed body cut short": lambda: pack(wrap(b"{}"))[:-9],
+    "half a million brackets": lambda: b"[" * 500_000,
+    "objects nested 100,000 deep": lambda: nest(100_000),
+    "lists nested 100,000 deep within an event": lambda: wrap(nest(100_000, b"[", b"]")),
+    "objects nested 500 deep within an event": lambda: wrap(nest(500)),
+    "a number of 900,000 digits": lambda: wrap(b'{"n":' + b"9" * 900_000 + b"}"),
+    "a number beyond all bounds": lambda: wrap(b'{"n":1e999999,"m":-1e400,"k":' + b"1" * 400 + b"}"),
+    "not a number": lambda: wrap(b'{"n":NaN,"m":-Infinity}'),
+    "100,000 names": lambda: name_many(100_000)[:MEGABYTE],
+    "a million names, compressed": lambda: pack(name_many(1_000_000)),
+    "a million names within an event, compressed": lambda: pack(wrap(name_many(400_000))),
+    "300,000 empty objects": lambda: b"[" + b",".join([b"{}"] * 300_000) + b"]",
+    "a batch of 100,000 nothings": lambda: b'{"batch":[' + b",".join([b"0"] * 100_000) + b'],"events":[]}',
+    "a text of a megabyte": lambda: wrap(b'{"t":"' + b"x" * (MEGABYTE // 3) + b'"}'),
+    "escapes for a megabyte": lambda: wrap(b'{"t":"' + b"\\u0041" * (MEGABYTE // 20) + b'"}'),
+    "bad UTF-8": lambda: wrap(b'{"t":"\xff\xfe\xed\xa0\xbc"}'),
+    "half a surrogate pair, and U+0000": lambda: wrap(b'{"t":"\\ud83c","\\u0000":"a\\u0000b"}'),
+    "the same name 100,000 times": lambda: b"{" + b",".join([b'"a":1'] * 100_000) + b"}",
+    "200,000 fields of a form": lambda: b"data=1" + b"&data=1" * 130_000,
+    "a form of percent signs": lambda: b"data=" + b"%" * 900_000,
+    "a form of escapes": lambda: b"data=" + b"%41" * 300_000,
+    "400,000 empty lines": lambda: b"en=a\n" + b"\n" * 400_000,
+    "100,000 lines of hits": lambda: b"\r\n".join([b"en=a"] * 100_000),
+    "base64 of brackets": lambda: b"data=" + base64.b64encode(b"[" * 600_000),
+    "nothing": lambda: b"",
+    "a lone byte": lambda: b"\x00",
+    "text": lambda: b"hello",
+    "null": lambda: b"null",
+    "a list of null": lambda: b"[null]",
+    "a magic number and no more": lambda: b"\x1f\x8b",
+}
+
+
+def _bomb() -> bytes:
+    """About a megabyte that inflates to a gigabyte."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    parts = [packer.compress(b"\0" * MEGABYTE) for _ in range(1_000)]
+    return b"".join([*parts, packer.flush()])
+
+
+@pytest.fixture(scope="module")
+def bodies() -> dict[str, bytes]:
+    return {name: make() for name, make in BODIES.items()}
+
+
+@pytest.fixture
+def keys(log: None) -> SourceKeys:
+    return create_source("Shop")[1]
+
+
+def send(path: str, body: bytes, keys: SourceKeys) -> Any:
+    query = f"?measurement_id={keys.write_key}&tid={keys.write_key}&token={keys.write_key}"
+    headers = {"x-write-key": keys.write_key, "content-encoding": "gzip"}
+    return Client().post(path + query, body, content_type="text/plain", headers=headers)
+
+
+@pytest.mark.parametrize("path", READERS)
+def test_no_body_brings_an_address_down_or_fills_the_memory(
+    path: str, keys: SourceKeys, bodies: dict[str, bytes]
+) -> None:
+    grown = {}
+    for name, body in bodies.items():
+        gc.collect()
+        with watch_memory() as read_growth:
+            answer = send(path, body, keys)
+        assert answer.status_code < 500, (name, answer.content[:300])
+        if answer.status_code >= 400 and answer["Content-Type"] == "application/json":
+            assert has_code(answer.json()), (name, answer.content[:300])
+        grown[name] = read_growth()
+    assert {name: growth for name, growth in grown.items() if growth > MAX_GROWTH} == {}
+    assert all(len(row.payload) <= 32 * 1024 for row in Quarantined.objects.filter(is_held=False)[:100])
+
+
+def test_these_addresses_are_there() -> None:
+    assert set(READERS) <= set(REPORTING)
+
+
+def has_code(told: Any) -> bool:
+    """Whether an answer says what was wrong, in the words of its dialect."""
+    if not isinstance(told, dict):
+        return told in (0, 1)
+    return any(told.get(name) for name in ("code", "results", "rejected", "error", "failed_records", "detail"))
+
+
+class watch_memory:
+    """Measure by how much the process grew at most: `with watch_memory() as read_growth`, then `read_growth()`."""
+
+    def __enter__(self) -> Callable[[], int]:
+        Path("/proc/self/clear_refs").write_text("5")
+        self.before = _read_kilobytes("VmRSS")
+        return lambda: self.growth
+
+    def __exit__(self, *_: object) -> None:
+        self.growth = (_read_kilobytes("VmHWM") - self.before) * 1_024
+
+
+def _read_kilobytes(name: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    raise AssertionError(name)
