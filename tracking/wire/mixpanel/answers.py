@@ -22,7 +22,7 @@ def answer_reports(request: WireRequest, receipts: Sequence[Receipt]) -> WireRes
     rejected = [receipt for receipt in receipts if receipt.outcome == "rejected"]
     if _is_todays_import(request):
         return _answer_import(request, len(receipts), rejected)
-    if len(rejected) == len(receipts):
+    if rejected and len(rejected) == len(receipts):
         return _say_failed(request, 400, rejected[0].message or "")
     if not asks_for(request, "verbose"):
         return WireResponse(status=200, body=b"1", content_type=_TEXT)
