@@ -49,7 +49,7 @@ def measure() -> list[Figure]:
 
 
 def _send_next(send: Callable[[list[bytes]], None], bodies: Iterator[list[bytes]], size: int) -> int:
-    return _send_by_two(send, next(bodies)) * size
+    return send_by_two(send, next(bodies)) * size
 
 
 def _compare(work: str, rate: float, bare: float, target: str) -> Figure:
@@ -58,7 +58,8 @@ def _compare(work: str, rate: float, bare: float, target: str) -> Figure:
     )
 
 
-def _send_by_two(send: Callable[[list[bytes]], None], bodies: list[bytes]) -> int:
+def send_by_two(send: Callable[[list[bytes]], None], bodies: list[bytes]) -> int:
+    """Send bodies by two threads, as the web process does; return how many there were."""
     threads = [threading.Thread(target=send, args=(bodies[start::2],)) for start in range(2)]
     for thread in threads:
         thread.start()
