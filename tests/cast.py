@@ -60,10 +60,17 @@ def approve(name: str, schema: dict[str, Any], *, policy: str = "reject") -> Sch
 
 
 def report(
-    name: str, *, source: Source, user_id: str | None = ADA, origin: int = LIVE, is_public: bool = False, **fields: Any
+    name: str,
+    *,
+    source: Source,
+    user_id: str | None = ADA,
+    origin: int = LIVE,
+    is_public: bool = False,
+    now: datetime | None = None,
+    **fields: Any,
 ) -> NewEvent:
     """Append what somebody did, as the door would; return the event."""
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     stamp = Stamp(source_id=source.pk, now=now, retention=RETENTION, is_public=is_public, origin=origin)
     event = stamp_item(Item(index=0, name=name, user_id=user_id, **fields), stamp)
     assert isinstance(event, NewEvent), event

@@ -18,6 +18,7 @@ from tracking.erasure.ask import ask_erasure
 from tracking.event import compute_user_profile_id
 from tracking.log.appenders import get_appender
 from tracking.log.read import LoggedEvent
+from tracking.log.write import encode_row
 from tracking.models import Erasure, Event, LaneCursor, Profile, SetAside, Source
 from tracking.queries import find_events
 from tracking.registry import get_registry
@@ -70,6 +71,23 @@ def test_a_long_history_goes_in_pieces_and_holds_the_lane_for_one_at_a_time(
     assert Erasure.objects.get(pk=str(receipt)).counts["event"] == 25
     evaluate()
     assert Profile.objects.count() == 1
+
+
+def test_who_begins_anew_in_the_very_millisecond_of_their_erasure_is_taken_for_new(source: Source) -> None:
+    moment = datetime.now(UTC).replace(microsecond=500_100)
+    first = report("view", source=source, now=moment)
+    receipt = ask_erasure(get_worker().connection, ADA_ID, "test")
+    Erasure.objects.update(requested_at=moment + timedelta(microseconds=100))
+    second = report("view", source=source, now=moment + timedelta(microseconds=200))
+    evaluate()
+    assert [event.id for event in Event.objects.all()] == [second.id]
+
+    get_appender().append([encode_row(first), encode_row(second)])
+    evaluate()
+
+    assert [event.id for event in Event.objects.all()] == [second.id]
+    assert Profile.objects.count() == 1
+    assert Erasure.objects.get(pk=str(receipt)).counts["event"] == 1
 
 
 def test_another_lane_goes_on_between_the_pieces(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:

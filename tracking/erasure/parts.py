@@ -7,9 +7,9 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from engagement.lib.ids import read_moment
 from tracking.erasure.hashes import hash_profile
 from tracking.erasure.remove import Part
+from tracking.erasure.tombstones import Period
 from tracking.log.write import Connection
 
 _REQUESTED = "select requested_at from erasure where id = %s"
@@ -78,7 +78,8 @@ def note_removed(
     connection: Connection, erasure_id: UUID, part: Part, removed: Counter[str], ids: Iterable[UUID]
 ) -> None:
     """Add to what went, and remember the ids of events whose moment the tombstone does not cover."""
-    outlying = [one for one in ids if not _is_within(one, part)]
+    period = Period(part.moment_since, part.moment_until, frozenset())
+    outlying = [one for one in ids if not period.covers(one)]
     counts = Jsonb({name: number for name, number in removed.items() if number})
     connection.execute(_GO_ON, (outlying, counts, hash_profile(part.profile_id), erasure_id))
 
@@ -93,8 +94,3 @@ def end_part(connection: Connection, erasure_id: UUID, profile_id: UUID) -> bool
     connection.execute(_LOCK, (erasure_id,))
     connection.execute(_END, (hash_profile(profile_id), erasure_id))
     return connection.execute(_COMPLETE, (erasure_id,)).rowcount == 1
-
-
-def _is_within(event_id: UUID, part: Part) -> bool:
-    moment = read_moment(event_id)
-    return moment <= part.moment_until and (part.moment_since is None or moment > part.moment_since)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from engagement.lib.ids import read_moment
+from engagement.lib.ids import compute_boundary, read_moment
 from tracking.erasure.hashes import hash_profile
 from tracking.event import ERASE, LINKED
 from tracking.log.read import LoggedEvent
@@ -32,8 +32,12 @@ update tombstone set returned = returned + %s
 
 
 class Period(msgspec.Struct, frozen=True):
-    """A part of a profile's time that is erased: events whose id's moment is after `since` (None: all) and up to
-    `until`, and those of `outlying`."""
+    """A part of a profile's time that is erased: events whose id's moment is after `since` (None: all) and before the
+    millisecond of `until`, and those of `outlying`.
+
+    An id tells no more than the millisecond, and in that of `until` somebody may have begun anew: of those events the
+    ones that went are known one by one.
+    """
 
     since: datetime | None
     until: datetime
@@ -41,8 +45,9 @@ class Period(msgspec.Struct, frozen=True):
 
     def covers(self, event_id: UUID) -> bool:
         """Whether the event with this id is erased."""
-        moment = read_moment(event_id)
-        return (moment <= self.until and (self.since is None or moment > self.since)) or event_id in self.outlying
+        return event_id in self.outlying or (
+            event_id < compute_boundary(self.until) and (self.since is None or read_moment(event_id) > self.since)
+        )
 
 
 class Tombstone(msgspec.Struct, frozen=True):

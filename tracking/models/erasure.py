@@ -37,10 +37,11 @@ class Erasure(models.Model):
 class Tombstone(models.Model):
     """One profile's part in an erasure, by a keyed hash of its id. It outlives what was erased.
 
-    Events of the profile whose id's moment lies after `erased_from` (none: from the start) and up to `erased_at` are
-    erased, whenever they come; so are those of `outlying`, ids that were erased and lie elsewhere. Both are empty for a
-    profile that is somebody else's and was only told. `since_seq` (exclusive) and `until_seq` (inclusive) are the part
-    of the log that goes, all of the profile where `is_whole`; `returned` counts events that came later and went again.
+    Events of the profile whose id's moment lies after `erased_from` (none: from the start) and before the millisecond
+    of `erased_at` are erased, whenever they come; so are those of `outlying`, ids that were erased and lie elsewhere.
+    Both are empty for a profile that is somebody else's and was only told. `since_seq` (exclusive) and `until_seq`
+    (inclusive) are the part of the log that goes, all of the profile where `is_whole`; `returned` counts events that
+    came later and went again.
     """
 
     pk = models.CompositePrimaryKey("profile_hash", "erasure_id", "lane")
