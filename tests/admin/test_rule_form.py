@@ -12,10 +12,11 @@ from django.test import Client
 from engagement.lib.ids import compute_lane
 from tests.admin.conftest import Login
 from tests.admin.test_permissions import RULE_FORM
-from tests.cast import make_rule, make_template
+from tests.cast import approve, evaluate, make_rule, make_source, make_template, report
 from tracking.models import EventType, Profile
 from triggers.admin.rule_form import RuleForm
 from triggers.admin.rule_parts import compose_definition
+from triggers.admin.vocabulary import load_vocabulary
 from triggers.models import Rule, RuleState, RuleVersion
 from triggers.rules.parse import dump_definition
 from triggers.rules.recipes import RECIPES
@@ -202,3 +203,30 @@ def test_a_kind_that_starts_on_an_event_keeps_nothing_of_a_silence() -> None:
     definition = compose_definition(values)
     assert definition["emits"] is None
     assert definition["send_if_came_back"] is False
+
+
+def test_the_form_offers_what_an_approved_schema_says_before_what_was_seen(log: None) -> None:
+    seen = {"currency": {"types": ["text"]}, "note": {"types": ["text"]}}
+    EventType.objects.create(name="order_completed", properties=seen)
+    currency = {"type": "string", "enum": ["EUR", "USD"], "title": "What was paid in"}
+    approve("order_completed", {"type": "object", "properties": {"currency": currency, "total": {"type": "number"}}})
+
+    offered = load_vocabulary()["events"]["order_completed"]
+
+    assert offered == {
+        "currency": {"kinds": ["string"], "values": ["EUR", "USD"], "title": "What was paid in"},
+        "note": {"kinds": ["text"], "values": [], "title": ""},
+        "total": {"kinds": ["number"], "values": [], "title": ""},
+    }
+
+
+def test_values_that_came_more_than_once_are_offered(log: None, login: Login) -> None:
+    source = make_source()
+    for colour in ("amber", "amber", "only once"):
+        report("lamp_lit", source=source, properties={"colour": colour})
+        evaluate()
+
+    answer = login("Marketer").get("/admin/triggers/rule/values/", {"event": "lamp_lit"})
+
+    assert answer.json() == {"colour": ["amber"]}
+    assert Client().get("/admin/triggers/rule/values/", {"event": "lamp_lit"}).status_code == 302

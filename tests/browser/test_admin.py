@@ -293,3 +293,24 @@ def test_the_menu_of_the_account_opens_by_keyboard(open_admin: OpenAdmin) -> Non
     page.get_by_role("button", name="Dark").focus()
     page.keyboard.press("Enter")
     expect(page.locator("html")).to_have_class(re.compile("dark"))
+
+
+def test_a_condition_offers_the_values_that_a_property_has_had(
+    open_admin: OpenAdmin, live_platform: LivePlatform
+) -> None:
+    for _ in range(2):
+        report_from_shop(live_platform, {"event": "lamp_lit", "user_id": "lux", "colour": "amber"})
+
+    def is_known() -> bool:
+        page.goto("/admin/triggers/rule/add/")
+        return page.locator("#rule-events option[value=lamp_lit]").count() == 1
+
+    page = open_admin("/admin/triggers/rule/add/")
+    wait_for(is_known)
+    page.locator("[name=event]").fill("lamp_lit")
+    page.get_by_role("button", name="Add condition").click()
+    page.get_by_label("Property").fill("colour")
+    page.get_by_label("Value", exact=True).focus()
+
+    expect(page.locator("#rule-properties option[value=colour]")).to_have_attribute("label", "colour (text)")
+    expect(page.locator("#rule-values option")).to_have_attribute("value", "amber")

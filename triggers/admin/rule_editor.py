@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.urls import reverse
+
 from triggers.admin.rule_parts import KIND_FIELDS
 from triggers.admin.vocabulary import load_vocabulary
 from triggers.rules import kinds, shapes
@@ -37,6 +39,7 @@ def describe_editor() -> dict[str, Any]:
             "operators": [_describe_operator(row) for row in OPERATORS.values()],
             "kind_fields": KIND_FIELDS,
             "vocabulary": load_vocabulary(),
+            "values_url": reverse("admin:triggers_rule_values"),
         }
     }
 

@@ -26,6 +26,7 @@ from triggers.admin.rule_words import (
     say_definition,
     show_rule_state,
 )
+from triggers.admin.vocabulary import load_seen_values
 from triggers.models import Activation, Rule, RuleState, RuleVersion
 from triggers.rules.parse import dump_definition
 from triggers.rules.recipes import RECIPES
@@ -64,9 +65,16 @@ class RuleAdmin(RuleSteps, PageAdmin):
     )
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the steps and the sentence."""
+        """Add the steps, the sentence and the values that properties have had."""
         describe = path("describe/", self.admin_site.admin_view(self.describe), name="triggers_rule_describe")
-        return [describe, *self.make_step_urls(), *super().get_urls()]
+        values = path("values/", self.admin_site.admin_view(self.list_values), name="triggers_rule_values")
+        return [describe, values, *self.make_step_urls(), *super().get_urls()]
+
+    def list_values(self, request: HttpRequest) -> JsonResponse:
+        """Answer what the properties of an event have held: {path: [values]}."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return JsonResponse(load_seen_values(request.GET.get("event", "")))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list with its worries."""

@@ -1,8 +1,12 @@
 """The names that have been seen: what the rule form offers and what a template may speak of."""
 
+import json
 from typing import Any
 
 from tracking.models import EventType, Profile
+from tracking.sampling import load_samples
+from tracking.schema.observe import Sample, find_common_values
+from tracking.schema.properties import list_properties
 
 MOST_TYPES = 500
 _SAMPLED_PEOPLE = 300
@@ -14,14 +18,34 @@ DERIVED_PROPERTIES: dict[str, tuple[str, ...]] = {"session_end": _SESSION, "inac
 
 
 def load_vocabulary() -> dict[str, Any]:
-    """Return {"events": {name: {path: [kinds]}}, "traits": [names]} for the rule form; the latest types first."""
-    types = EventType.objects.order_by("-last_seen_at")[:MOST_TYPES]
-    events = {
-        row.name: {path: seen.get("types", []) for path, seen in row.properties.items()}
-        for row in sorted(types, key=lambda row: row.name)
-    }
+    """Return what the rule form offers; the latest types first.
+
+    {"events": {name: {path: {"kinds": [...], "values": [...], "title": ""}}}, "traits": [names], "derived": ...}. What
+    an approved schema says of a property comes before what was seen of it.
+    """
+    types = EventType.objects.select_related("in_force").order_by("-last_seen_at")[:MOST_TYPES]
+    events = {row.name: _describe_type(row) for row in sorted(types, key=lambda row: row.name)}
     derived = {kind: list(paths) for kind, paths in DERIVED_PROPERTIES.items()}
     return {"events": events, "traits": sorted(load_traits()), "derived": derived}
+
+
+def _describe_type(row: EventType) -> dict[str, dict[str, Any]]:
+    described = {
+        path: {"kinds": seen.get("types", []), "values": [], "title": ""} for path, seen in row.properties.items()
+    }
+    if row.in_force is None:
+        return described
+    for path, told in list_properties(json.loads(row.in_force.schema)).items():
+        kinds = list(told.kinds) or described.get(path, {}).get("kinds", [])
+        title = told.title or told.description
+        described[path] = {"kinds": kinds, "values": list(told.choices), "title": title}
+    return described
+
+
+def load_seen_values(name: str) -> dict[str, list[Any]]:
+    """Return, for each property of an event, the values that came more than once among the latest samples."""
+    samples = [Sample(event.source_id or 0, event.properties) for event in load_samples(name)]
+    return find_common_values(samples)
 
 
 def load_traits() -> set[str]:

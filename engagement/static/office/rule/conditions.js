@@ -61,7 +61,7 @@ export class Conditions {
     return this.wrapRow(node);
   }
   wrapRow(node) {
-    const row = makeRow(node, this.editor, this.changed);
+    const row = makeRow(node, this.editor, this.vocabulary);
     row.append(press("Remove", () => this.remove(row), { class: "office-button small plain remove", "aria-label": "Remove this condition" }));
     return row;
   }

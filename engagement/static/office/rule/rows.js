@@ -4,14 +4,14 @@ import { makeDuration, makeValue } from "./values.js";
 
 const KINDS = [["event", "The event’s"], ["profile", "The person’s"], ["count", "They have done"], ["never", "They have not done"]];
 
-export function makeRow(node, editor, changed) {
+export function makeRow(node, editor, vocabulary) {
   const row = make("div", { class: "condition", role: "group", "aria-label": "Condition" });
   const kind = choose("What is looked at", KINDS, findKind(node));
   const parts = make("span", { class: "parts" });
   row.append(kind, parts);
   let condition;
   const build = (given) => {
-    condition = (kind.value === "count" ? makeCount : kind.value === "never" ? makeNever : makeCompare)(kind.value, given, editor, changed);
+    condition = (kind.value === "count" ? makeCount : kind.value === "never" ? makeNever : makeCompare)(kind.value, given, editor, vocabulary);
     parts.replaceChildren(...condition.elements);
   };
   kind.addEventListener("input", () => build({}));
@@ -24,7 +24,7 @@ function findKind(node) {
   return node.node === "count" || node.node === "never" ? node.node : node.field?.from || "event";
 }
 
-function makeCompare(from, node, editor) {
+function makeCompare(from, node, editor, vocabulary) {
   const names = from === "event" ? "rule-properties" : "rule-traits";
   const hint = from === "event" ? "property, such as cart.total" : "attribute, such as email";
   const path = make("input", { type: "text", list: names, autocomplete: "off", placeholder: hint, "aria-label": from === "event" ? "Property" : "Attribute" });
@@ -43,6 +43,12 @@ function makeCompare(from, node, editor) {
   };
   operator.addEventListener("input", () => show(undefined));
   show(node.value);
+  // Values are offered, never prescribed: an event may bring what none has brought.
+  place.addEventListener("focusin", ({ target }) => {
+    if (from !== "event" || target.tagName !== "INPUT" || target.type === "datetime-local") return;
+    vocabulary.offerValues(path.value.trim());
+    target.setAttribute("list", "rule-values");
+  });
   const read = () => {
     const field = { from, path: path.value.trim() };
     const given = value.read();

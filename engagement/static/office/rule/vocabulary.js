@@ -2,13 +2,43 @@
 export class Vocabulary {
   constructor(editor, form) {
     this.words = editor.vocabulary;
+    this.valuesUrl = editor.values_url;
+    this.seen = new Map();
     this.form = form;
     fill("rule-events", Object.keys(this.words.events));
     fill("rule-traits", this.words.traits);
   }
-  // The properties of the event on which the conditions are tested.
+  // The properties of the event on which the conditions are tested, each with what it is.
   refresh() {
-    fill("rule-properties", [...new Set(this.listProperties())].sort());
+    const names = [...new Set(this.listProperties())].sort();
+    fill("rule-properties", names, (name) => describe(this.find(name)));
+  }
+  // The values that a property may have by its schema; else those that it has had.
+  async offerValues(path) {
+    const own = path.replace(/^items\[\]\./, "");
+    let values = this.find(path)?.values || [];
+    if (!values.length) {
+      const seen = await Promise.all(this.listEvents().map((name) => this.loadValues(name)));
+      values = seen.map((properties) => properties[path] || properties[own]).find(Boolean) || [];
+    }
+    fill("rule-values", values.filter((value) => value !== null && typeof value !== "object").map(String));
+  }
+  loadValues(name) {
+    if (!this.seen.has(name)) {
+      const asked = fetch(`${this.valuesUrl}?${new URLSearchParams({ event: name })}`);
+      this.seen.set(name, asked.then((answer) => (answer.ok ? answer.json() : {})).catch(() => ({})));
+    }
+    return this.seen.get(name);
+  }
+  listEvents() {
+    const { elements } = this.form;
+    return [elements.event.value, elements.started_by.value].filter((name) => name in this.words.events);
+  }
+  // What is known of a property, of whichever event it comes from; the items of a cart are those of its first event.
+  find(path) {
+    const own = path.replace(/^items\[\]\./, "");
+    const known = this.listEvents().map((name) => this.words.events[name]);
+    return known.map((properties) => properties[path] || properties[own]).find(Boolean);
   }
   listProperties() {
     const { elements } = this.form;
@@ -23,10 +53,16 @@ export class Vocabulary {
   }
 }
 
-function fill(id, names) {
+function describe(property) {
+  return property ? [property.title, property.kinds.join(" or ")].filter(Boolean).join(", ") : "";
+}
+
+function fill(id, names, label = () => "") {
   const options = names.map((name) => {
     const option = document.createElement("option");
     option.value = name;
+    const words = label(name);
+    if (words) option.label = `${name} (${words})`;
     return option;
   });
   document.getElementById(id).replaceChildren(...options);
