@@ -16,6 +16,7 @@ from tracking.event import SYSTEM
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from tracking.models import Event, EventSample
+from tracking.schema.observe import Sample
 
 KEPT = 200
 """Samples of each name and source; some more until the hourly upkeep."""
@@ -50,6 +51,11 @@ def load_samples(name: str, limit: int = KEPT) -> list[Event]:
     ids = list(newest[:limit])
     found = Event.objects.in_bulk(ids)
     return [found[identifier] for identifier in ids if identifier in found]
+
+
+def read_samples(name: str) -> list[Sample]:
+    """Return what the newest samples of a name say, the newest first."""
+    return [Sample(event.source_id or 0, event.properties) for event in load_samples(name)]
 
 
 def trim_samples() -> None:

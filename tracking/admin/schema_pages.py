@@ -13,8 +13,9 @@ from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from engagement.lib.pages import PageAdmin
-from tracking.admin.type_page import describe_version, read_samples, write_schema
+from tracking.admin.type_page import describe_version, write_schema
 from tracking.models import EventType, SchemaVersion
+from tracking.sampling import read_samples
 from tracking.schema.compile import SchemaInvalid
 from tracking.schema.infer import infer_schema
 from tracking.schemas import add_draft, approve_version, withdraw_schema

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from tracking.hours import Usage, load_usage
 from tracking.models import EventType, SchemaVersion, Source
-from tracking.sampling import load_samples
+from tracking.sampling import read_samples
 from tracking.schema.compare import compare_schemas
 from tracking.schema.compile import compile_schema, parse_schema
 from tracking.schema.infer import infer_schema
@@ -56,11 +56,6 @@ def describe_type_page(event_type: EventType) -> dict[str, Any]:
         "trial": describe_trial(schema, samples) if schema is not None else None,
         "versions": list_versions(event_type)[:_SHOWN_VERSIONS],
     }
-
-
-def read_samples(name: str) -> list[Sample]:
-    """Return the sampled events of a name that are still in the log, the newest first."""
-    return [Sample(event.source_id or 0, event.properties) for event in load_samples(name)]
 
 
 def describe_version(event_type: EventType, text: str) -> dict[str, Any]:

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from tracking.models import EventType, Profile
-from tracking.sampling import load_samples
-from tracking.schema.observe import Sample, find_common_values
+from tracking.sampling import read_samples
+from tracking.schema.observe import find_common_values
 from tracking.schema.properties import list_properties
 
 MOST_TYPES = 500
@@ -44,8 +44,7 @@ def _describe_type(row: EventType) -> dict[str, dict[str, Any]]:
 
 def load_seen_values(name: str) -> dict[str, list[Any]]:
     """Return, for each property of an event, the values that came more than once among the latest samples."""
-    samples = [Sample(event.source_id or 0, event.properties) for event in load_samples(name)]
-    return find_common_values(samples)
+    return find_common_values(read_samples(name))
 
 
 def load_traits() -> set[str]:
