@@ -58,10 +58,19 @@ def answer_request(request: WireRequest, intake: Intake) -> WireResponse:
         answer = dialect.refuse(request, WireError(503, NO_ROOM, message))
         headers |= {"Retry-After": "60"}
     except (AppendFailed, HoldFailed):
-        message = "The event could not be stored. Send it again, with the same message_id."
-        answer = dialect.refuse(request, WireError(503, "unavailable", message))
-        headers |= {"Retry-After": "1"}
+        answer = _ask_again(request, dialect)
     return msgspec.structs.replace(answer, headers=headers | answer.headers)
+
+
+def answer_unavailable(request: WireRequest) -> WireResponse:
+    """Answer while nobody can be known, because the database is away. Every client sends it again."""
+    return _ask_again(request, find_dialect(request))
+
+
+def _ask_again(request: WireRequest, dialect: Dialect) -> WireResponse:
+    message = "The event could not be stored. Send it again, with the same message_id."
+    answer = dialect.refuse(request, WireError(503, "unavailable", message))
+    return msgspec.structs.replace(answer, headers=answer.headers | {"Retry-After": "1"})
 
 
 def _check_size(request: WireRequest) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 from django.conf import settings
+from django.db import Error, OperationalError
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -104,29 +105,42 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
 _lock = threading.Lock()
 _current: Registry | None = None
 _read_at = 0.0
+_failed_at = 0.0
 
 
 def get_registry() -> Registry:
-    """Return a reading that was begun less than a second ago."""
-    current, age = _current, time.monotonic() - _read_at
+    """Return a reading that was begun less than a second ago.
+
+    Raises django.db.Error while the database is away.
+    """
+    now = time.monotonic()
+    current, age = _current, now - _read_at
     if current is not None and age < FRESH_SECONDS:
         return current
     if not _lock.acquire(blocking=current is None or age >= OLDEST_SECONDS):
         assert current is not None
         return current
     try:
-        return _read_anew()
+        return _read_anew(now)
     finally:
         _lock.release()
 
 
-def _read_anew() -> Registry:
-    global _current, _read_at
+def _read_anew(asked_at: float) -> Registry:
+    """Read, unless somebody else has since `asked_at`; who waited for a reading that failed need not wait for more."""
+    global _current, _read_at, _failed_at
     current = _current
-    if current is None or time.monotonic() - _read_at >= FRESH_SECONDS:
-        begun = time.monotonic()
+    if current is not None and time.monotonic() - _read_at < FRESH_SECONDS:
+        return current
+    if _failed_at > asked_at:
+        raise OperationalError("The database was away a moment ago.")
+    begun = time.monotonic()
+    try:
         _current = current = load_registry()
-        _read_at = begun
+    except Error:
+        _failed_at = time.monotonic()
+        raise
+    _read_at = begun
     return current
 
 

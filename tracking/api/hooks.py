@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import structlog
 from django.core.exceptions import RequestDataTooBig
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -10,9 +12,11 @@ from rest_framework import serializers
 from tracking.api.ingest import IngestView, write_answer
 from tracking.api.schemas import ErrorOut
 from tracking.hooks.diary import get_diary
-from tracking.hooks.receive import answer_hook
+from tracking.hooks.receive import answer_hook, answer_unavailable
 from tracking.intake import open_intake
 from tracking.wire.request import WireError, WireRequest
+
+log = structlog.get_logger()
 
 
 class HookOut(serializers.Serializer[Any]):
@@ -72,7 +76,12 @@ def serve_hook(request: HttpRequest, source_id: int, name: str) -> HttpResponse:
     except RequestDataTooBig:
         error = WireError(413, "body_too_large", "The request's body is too large.")
         return write_answer(error.answer({}))
-    return write_answer(answer_hook(wire, source_id, name, open_intake(), get_diary()))
+    try:
+        answer = answer_hook(wire, source_id, name, open_intake(), get_diary())
+    except Error:
+        log.exception("hook_unavailable")
+        answer = answer_unavailable()
+    return write_answer(answer)
 
 
 def _read(request: HttpRequest) -> WireRequest:

@@ -9,8 +9,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.views import APIView
@@ -18,10 +20,11 @@ from rest_framework.views import APIView
 from tracking.addresses import find_visitor
 from tracking.api.read import LIST_EVENTS, ReadView, list_events
 from tracking.api.schemas import EXAMPLES, SHARED, TAKEN, AliasIn, BatchIn, EventIn, IdentifyIn, SnippetIn
-from tracking.door import answer_request
+from tracking.door import answer_request, answer_unavailable
 from tracking.intake import open_intake
 from tracking.wire.request import WireError, WireRequest, WireResponse
 
+log = structlog.get_logger()
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _HEADERS = {
@@ -145,16 +148,20 @@ class DialectView(IngestView):
 
 def serve(request: HttpRequest) -> HttpResponse:
     """Carry one request through the door."""
-    intake = open_intake()
     try:
-        wire = _read(request, intake.now)
+        intake = open_intake()
+    except Error:
+        log.exception("intake_unavailable")
+        intake = None
+    try:
+        wire = _read(request, intake.now if intake is not None else None)
     except RequestDataTooBig:
         error = WireError(413, "body_too_large", "The request's body is too large.")
         return write_answer(error.answer({}))
-    return write_answer(answer_request(wire, intake))
+    return write_answer(answer_request(wire, intake) if intake is not None else answer_unavailable(wire))
 
 
-def _read(request: HttpRequest, now: datetime) -> WireRequest:
+def _read(request: HttpRequest, now: datetime | None) -> WireRequest:
     meta = request.META
     return WireRequest(
         method=request.method or "GET",

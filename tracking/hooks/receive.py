@@ -56,7 +56,12 @@ def answer_hook(request: WireRequest, source_id: int, name: str, intake: Intake,
         diary.note(Entry(hook_id=hook.id, at=intake.now, outcome=Outcome.FAILED, failure=error.message))
         return error.answer({})
     except (AppendFailed, HoldFailed):
-        return _ask_again("unavailable", "It could not be stored just now. Send it again.", _LATER_SECONDS)
+        return answer_unavailable()
+
+
+def answer_unavailable() -> WireResponse:
+    """Answer while nothing can be stored."""
+    return _ask_again("unavailable", "It could not be stored just now. Send it again.", _LATER_SECONDS)
 
 
 def _receive(request: WireRequest, hook: KnownHook, source: KnownSource, intake: Intake, diary: Diary) -> WireResponse:
