@@ -52,6 +52,7 @@ class HookView(IngestView):
             403: ErrorOut,
             404: ErrorOut,
             413: ErrorOut,
+            429: ErrorOut,
             503: ErrorOut,
         },
         auth=[],

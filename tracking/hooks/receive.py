@@ -1,12 +1,14 @@
 """A foreign system knocks: verify, map, append, answer. What is verified is never lost, what is not leaves a count.
 
 The answers are those that senders act on: 200 for whatever is ours by now, an event or not; 401 and 403 for what is not
-believed; 503 where they should come again later.
+believed; 429 and 503 where they should come again later.
 """
 
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
+from tracking.admission import admit_request
+from tracking.caller import Caller
 from tracking.event import Rejection
 from tracking.hooks.diary import Diary, Entry, Outcome, Sample
 from tracking.hooks.hold import append_mapped, find_problem, find_profile, find_rejection, hold, map_body
@@ -54,7 +56,7 @@ def answer_hook(request: WireRequest, source_id: int, name: str, intake: Intake,
         return _receive(request, hook, source, intake, diary)
     except WireError as error:
         diary.note(Entry(hook_id=hook.id, at=intake.now, outcome=Outcome.FAILED, failure=error.message))
-        return error.answer({})
+        return error.answer({} if error.retry_after is None else {"Retry-After": str(error.retry_after)})
     except (AppendFailed, HoldFailed):
         return answer_unavailable()
 
@@ -67,6 +69,8 @@ def answer_unavailable() -> WireResponse:
 def _receive(request: WireRequest, hook: KnownHook, source: KnownSource, intake: Intake, diary: Diary) -> WireResponse:
     _check_size(request.body)
     _check_sender(request, hook, intake)
+    # Behind the signature: strangers must not use up what the source may send.
+    admit_request(Caller(source=source, is_public=False, origin=None))
     body = inflate(request.body)
     _check_size(body)
     headers = choose_headers(request.headers, hook)

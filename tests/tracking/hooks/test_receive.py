@@ -17,6 +17,7 @@ from tracking.event import compute_user_profile_id
 from tracking.hooks.known import forget_hooks
 from tracking.log.append import Appender, AppendFailed
 from tracking.models import Event, Hook, HookCount, HookPayload, Profile, Quarantined, Source
+from tracking.registry import forget_registry
 from triggers.models import Activation, Delivery
 
 ADA = "603851970716743426"
@@ -91,6 +92,21 @@ def test_a_wrong_signature_leaves_a_count_and_nothing_else(shop: Source, signatu
     assert (count.failed, count.accepted, count.last_received_at) == (1, 0, None)
     assert count.last_failed_at is not None
     assert count.last_failure == answer.json()["message"]
+
+
+def test_signed_payloads_count_towards_the_sources_limit_and_strangers_do_not(shop: Source) -> None:
+    Source.objects.update(source_rate=1, source_burst=1)
+    forget_registry()
+    hook = make_hook(shop)
+    for _ in range(3):
+        assert send(hook, CHECKOUT, X_Shopify_Hmac_Sha256="AAAA").status_code == 401
+    assert send(hook, CHECKOUT | {"id": 1}).status_code == 200
+
+    answer = send(hook, CHECKOUT | {"id": 2})
+
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+    assert int(answer["Retry-After"]) >= 1
+    assert HookPayload.objects.count() == 1
 
 
 def test_the_old_secret_is_valid_until_its_time_is_over(shop: Source) -> None:
