@@ -1,6 +1,9 @@
 """Who `/tracker.js` takes somebody for, where it keeps that, and when it is silent."""
 
+import hashlib
+import hmac
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from playwright.sync_api import Browser
 from engagement.local.browser import find_browser
 from tests.browser.gate import Gate
 from tests.browser.shops import OpenShop, count_waiting, track, wait_until_sent
-from tests.live import wait_for
+from tests.live import LivePlatform, wait_for
 
 pytestmark = pytest.mark.xdist_group("live")
 NO_STORAGE = "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('', 'SecurityError') }});"
@@ -56,6 +59,41 @@ def test_a_signed_hash_is_sent_with_all_that_its_user_does_and_with_nothing_else
         ("identify", "eve", None),
         ("c", "eve", None),
     ]
+
+
+@pytest.fixture
+def identity_secret(live_platform: LivePlatform, shop_source: dict[str, str]) -> Iterator[str]:
+    """What the shop's server signs with, while its source demands that."""
+    demand = "update tracking_source set demands_user_hash = %s where name = %s returning id"
+    add = """
+    insert into tracking_sourcekey (source_id, kind, value, prefix, is_foreign, label, created_at)
+    values (%s, 'identity', 'ids_of_the_shop', 'ids_of_t', false, '', now())
+    """
+    with live_platform.connect() as connection:
+        row = connection.execute(demand, (True, shop_source["name"])).fetchone()
+        connection.execute(add, row)
+        yield "ids_of_the_shop"
+        connection.execute(demand, (False, shop_source["name"]))
+
+
+def test_a_platform_that_demands_the_hash_believes_the_page_whose_server_made_it(
+    open_shop: OpenShop, gate: Gate, live_platform: LivePlatform, identity_secret: str
+) -> None:
+    # Every process knows of it within a second; whichever answers.
+    body = {"event": "refused", "user_id": "ada"}
+    wait_for(lambda: all(live_platform.post(f"/v1/events?key={gate.key}", body)[0] == 403 for _ in range(8)))
+    proof = hmac.new(identity_secret.encode(), b"ada", hashlib.sha256).hexdigest()
+    page = open_shop()
+    for step in (
+        "identify('eve')",
+        "track('forged')",
+        f"identify('ada', {{}}, {{userHash: '{proof}'}})",
+        "track('own')",
+    ):
+        page.evaluate(f"engagement.{step}")
+    wait_until_sent(page)
+    stored = [(event.name, event.user_id) for event in gate.list_stored() if event.name != "refused"]
+    assert stored == [("$identify", "ada"), ("own", "ada")]
 
 
 def test_half_an_hour_of_silence_begins_another_session(open_shop: OpenShop, gate: Gate) -> None:
