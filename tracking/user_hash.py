@@ -31,7 +31,9 @@ def carries_hash(item: Item) -> bool:
     properties, context = item.properties, item.context
     if item.user_hash is not None or FIELD in properties or FIELD in context:
         return True
-    return any("traits" in fields and FIELD in _read_traits(fields) for fields in (properties, context))
+    if "traits" in properties and FIELD in _read_traits(properties):
+        return True
+    return "traits" in context and FIELD in _read_traits(context)
 
 
 def take_hash(item: Item) -> tuple[Item, str | None]:

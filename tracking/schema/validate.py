@@ -22,10 +22,10 @@ def may_hold_nul(body: bytes) -> bool:
 def needs_look(body: bytes, items: Sequence[Item | Rejection]) -> bool:
     """Whether the values of a body's items must be looked at one by one; if not, two looks at the bytes were enough.
 
-    They must where text may hold U+0000, or where a batch has more brackets than its items need to be flat: then a
+    They must where text may hold U+0000, or where a body has more brackets than its items need to be flat: then a
     value may be nested, or a text hold a bracket.
     """
-    if len(items) < 2 or may_hold_nul(body) or body.count(b"[") > 1:
+    if may_hold_nul(body) or body.count(b"[") > 1:
         return True
     parts = [bool(item.properties) + bool(item.context) for item in items if isinstance(item, Item)]
     return body.count(b"{") > 1 + len(items) + sum(parts)
