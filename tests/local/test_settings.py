@@ -1,6 +1,7 @@
 """Settings come from the environment: junk is refused with a hint, what is unsafe by `check --deploy`."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -76,3 +77,10 @@ def test_safe_settings_pass() -> None:
     done = manage("check", "--deploy", **SAFE)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_every_setting_that_the_environment_may_say_is_told_in_the_readme() -> None:
+    settings, readme = ((PROJECT / path).read_text() for path in ("engagement/settings.py", "README.md"))
+    names = set(re.findall(r'env\.read_\w+\(\s*"(\w+)"', settings)) | {"STATE_DIR"}
+    assert len(names) > 20
+    assert {name for name in names if f"`{name}`" not in readme} == set()

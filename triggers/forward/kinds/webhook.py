@@ -16,7 +16,6 @@ from triggers.forward.kinds.base import Kind, Parcel, Reply, Result, Verdict, en
 
 SECRET_PREFIX = "whsec_"
 MOST_IN_REQUEST = 100
-_MOST_BYTES = 500_000
 _GONE = 410
 
 
