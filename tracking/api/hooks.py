@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
-from django.db import Error
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -79,8 +79,8 @@ def serve_hook(request: HttpRequest, source_id: int, name: str) -> HttpResponse:
         return write_answer(error.answer({}))
     try:
         answer = answer_hook(wire, source_id, name, open_intake(), get_diary())
-    except Error:
-        log.exception("hook_unavailable")
+    except (OperationalError, InterfaceError) as error:
+        log.error("hook_unavailable", problem=str(error))
         answer = answer_unavailable()
     return write_answer(answer)
 

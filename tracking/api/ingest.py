@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.db import Error
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.views import APIView
@@ -150,8 +150,8 @@ def serve(request: HttpRequest) -> HttpResponse:
     """Carry one request through the door."""
     try:
         intake = open_intake()
-    except Error:
-        log.exception("intake_unavailable")
+    except (OperationalError, InterfaceError) as problem:
+        log.error("intake_unavailable", problem=str(problem))
         intake = None
     try:
         wire = _read(request, intake.now if intake is not None else None)
