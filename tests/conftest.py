@@ -5,17 +5,21 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from django.conf import LazySettings
 from django.core.cache import cache
 from playwright.sync_api import Browser, sync_playwright
 from pytest_django import DjangoDbBlocker
 
 from engagement.local.browser import find_browser
+from tests.cast import make_source
 from tests.live import LivePlatform, start_platform
+from tests.mail_server import MailServer, point_to
 from tracking import discovery, gates, quarantine, sampling
 from tracking.admission import forget_limiter
 from tracking.hooks.diary import close_diary
 from tracking.hooks.known import forget_hooks
 from tracking.log.appenders import close_appender
+from tracking.models import Source
 from tracking.refusals import close_tally
 from tracking.registry import forget_registry
 from triggers.models import Rule, Template
@@ -55,6 +59,22 @@ def log(transactional_db: None) -> Iterator[None]:
     close_appender()
     close_worker()
     forget_registry()
+
+
+@pytest.fixture
+def source(log: None) -> Source:
+    """An app that reports."""
+    return make_source()
+
+
+@pytest.fixture
+def server(settings: LazySettings) -> Iterator[MailServer]:
+    """A mail server that takes what it is given."""
+    mail_server = MailServer()
+    mail_server.start()
+    point_to(settings, mail_server.port)
+    yield mail_server
+    mail_server.stop()
 
 
 @pytest.fixture(scope="session")

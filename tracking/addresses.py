@@ -5,6 +5,8 @@ import re
 from enum import StrEnum
 from functools import lru_cache
 
+from engagement.lib.addresses import parse_address
+
 _BITS = {4: 24, 6: 48}
 _FIELDS = re.compile(rb'("\$?(?:ip|ip_address|ip_override|ipAddress)"\s*:\s*)"[^"]*"')
 
@@ -45,12 +47,9 @@ def reduce_address(address: str, policy: AddressPolicy) -> str | None:
         return address or None
     if policy == AddressPolicy.DROP:
         return None
-    try:
-        known = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
+    known = parse_address(address)
+    if known is None:
         return None
-    if isinstance(known, ipaddress.IPv6Address) and known.ipv4_mapped is not None:
-        known = known.ipv4_mapped
     network = ipaddress.ip_network((known, _BITS[known.version]), strict=False)
     return str(network.network_address)
 
@@ -58,10 +57,8 @@ def reduce_address(address: str, policy: AddressPolicy) -> str | None:
 @lru_cache(maxsize=4096)
 def is_visitors(address: str) -> bool:
     """Whether an address may be a visitor's: those of private networks are proxies or machines of our own."""
-    try:
-        return ipaddress.ip_address(address).is_global
-    except ValueError:
-        return False
+    known = parse_address(address)
+    return known is not None and known.is_global
 
 
 def blank_addresses(payload: bytes, address: str | None) -> bytes:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,14 +24,14 @@ import httpcore
 import msgspec
 from django.conf import settings
 
+from engagement.lib.addresses import Address, parse_address
+
 PATIENCE = 15.0
 MOST_READ = 65_536
 _CONNECT_SECONDS = 5.0
 _KEEP_ALIVE_SECONDS = 15.0
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
-
-Address = IPv4Address | IPv6Address
 
 
 class Unreachable(Exception):
@@ -183,19 +183,14 @@ def _choose(host: str, port: int, call: _Call) -> list[Address]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise httpcore.ConnectError(f"the name {host} is not known ({error.strerror})") from error
-    addresses = list(dict.fromkeys(_read_address(str(entry[4][0])) for entry in found))
+    read = (parse_address(str(entry[4][0])) for entry in found)
+    addresses = list(dict.fromkeys(address for address in read if address is not None))
     if call.is_plain:
         allowed = [address for address in addresses if is_permitted(address)]
         if not allowed and any(is_public(address) for address in addresses):
             raise AddressRefused("Plain http:// would show everybody on the way what is sent: use https://")
         return allowed
     return [address for address in addresses if is_public(address) or is_permitted(address)]
-
-
-def _read_address(text: str) -> Address:
-    address = ip_address(text.partition("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
 
 
 class _BoundedStream(httpcore.NetworkStream):

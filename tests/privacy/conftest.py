@@ -1,16 +1,11 @@
 """What these stories begin with, and the one question of all of them: what is still held?"""
 
-from collections.abc import Iterator
 from uuid import UUID
 
-import pytest
-from django.conf import LazySettings
-
 from engagement.lib.postgres import open_connection
-from tests.cast import evaluate, make_source
-from tests.mail_server import MailServer, point_to
+from tests.cast import evaluate
 from tracking.erasure.ask import ask_erasure
-from tracking.models import Erasure, Source
+from tracking.models import Erasure
 from triggers.worker import get_worker
 
 _COLUMNS = """
@@ -21,20 +16,6 @@ select c.relname, a.attname, format_type(a.atttypid, null) from pg_attribute a
  order by 1, 2
 """
 _TYPES = ["text", "character varying", "jsonb", "json", "bytea", "uuid", "uuid[]", "text[]", "inet"]
-
-
-@pytest.fixture
-def source(log: None) -> Source:
-    return make_source()
-
-
-@pytest.fixture
-def server(settings: LazySettings) -> Iterator[MailServer]:
-    mail_server = MailServer()
-    mail_server.start()
-    point_to(settings, mail_server.port)
-    yield mail_server
-    mail_server.stop()
 
 
 def find_mentions(*words: str) -> dict[str, set[str]]:

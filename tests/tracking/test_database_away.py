@@ -11,7 +11,6 @@ import pytest
 from django.db import OperationalError, connection
 from django.test import Client
 
-from tests.cast import make_source
 from tests.live import wait_for
 from tracking import registry
 from tracking.hooks.known import forget_hooks
@@ -34,11 +33,6 @@ REQUESTS = {
     "/batch/": POSTHOG,
     "/hooks/1/orders": {"id": 1},
 }
-
-
-@pytest.fixture
-def source(log: None) -> Source:
-    return make_source()
 
 
 @contextmanager

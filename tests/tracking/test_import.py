@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from tests.cast import evaluate, make_rule, make_source, pass_time, report, scan
+from tests.cast import evaluate, make_rule, pass_time, report, scan
 from tracking.event import IMPORT
 from tracking.log.horizon import record_tick
 from tracking.models import Event, Profile, Source
@@ -19,11 +19,6 @@ from triggers.models import Activation
 from triggers.worker import get_worker
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def source(log: None) -> Source:
-    return make_source()
 
 
 def write_csv(folder: Path, rows: int = 5) -> Path:

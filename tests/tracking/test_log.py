@@ -10,7 +10,7 @@ import pytest
 
 from engagement.lib.ids import LANES, compute_boundary
 from engagement.lib.postgres import open_connection
-from tests.cast import RETENTION, make_source, report
+from tests.cast import RETENTION, report
 from tracking.event import Item, NewEvent, Stamp, stamp_item
 from tracking.log.append import Appender, AppendFailed, Stored, Unstorable
 from tracking.log.appenders import get_appender
@@ -20,11 +20,6 @@ from tracking.log.write import Row, encode_row, write_within
 from tracking.models import Event, Source
 
 pytestmark = pytest.mark.usefixtures("log")
-
-
-@pytest.fixture
-def source(log: None) -> Source:
-    return make_source()
 
 
 def make_row(source: Source, number: int = 0, **fields: object) -> Row:

@@ -10,7 +10,6 @@ from urllib.parse import quote
 import pytest
 from django.test import Client
 
-from tests.cast import make_source
 from tracking.keys import add_foreign_key, make_key
 from tracking.models import Event, KeyKind, Quarantined, Source
 from tracking.registry import forget_registry
@@ -26,13 +25,6 @@ def load_samples(library: str) -> Iterator[Any]:
     path = SAMPLES / f"mixpanel_{library}.jsonl"
     for number, line in enumerate(path.read_text().splitlines()):
         yield pytest.param(json.loads(line), id=f"{library}-{number}")
-
-
-@pytest.fixture
-def source(log: None) -> Source:
-    made = make_source()
-    forget_registry()
-    return made
 
 
 def send(path: str, body: bytes | str = b"", **headers: str) -> Any:

@@ -3,10 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from django.core.checks import run_checks
 
-from tests.cast import evaluate, make_rule, make_source, report
+from tests.cast import evaluate, make_rule, report
 from tracking.log.partitions import ensure_partitions, load_partition_names
 from tracking.log.retention import find_retention
 from tracking.log.upkeep import keep_log
@@ -16,11 +15,6 @@ from triggers.lifecycle import pause_rule
 from triggers.models import Activation
 
 LONG_AGO = timedelta(days=90)
-
-
-@pytest.fixture
-def source(log: None) -> Source:
-    return make_source()
 
 
 def list_errors() -> list[str]:

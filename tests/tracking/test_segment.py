@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.cast import make_source
 from tracking.door import resend
 from tracking.event import ALIAS, IDENTIFY
 from tracking.intake import open_intake
 from tracking.models import Event, Quarantined, Source
-from tracking.registry import forget_registry, get_registry
+from tracking.registry import get_registry
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,13 +27,6 @@ def load_samples() -> Iterator[Any]:
             sample = json.loads(line)
             if sample["method"] == "POST" and sample["json"]:
                 yield pytest.param(sample, id=f"{path.stem}-{number}")
-
-
-@pytest.fixture
-def source(log: None) -> Source:
-    made = make_source()
-    forget_registry()
-    return made
 
 
 def send(path: str, body: Any, key: str | None, **headers: str) -> Any:

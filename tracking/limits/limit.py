@@ -6,6 +6,8 @@ from functools import lru_cache
 
 import msgspec
 
+from engagement.lib.addresses import parse_address
+
 
 class Subject(StrEnum):
     """Whose bucket it is."""
@@ -70,12 +72,7 @@ def name_address(address: str) -> str | None:
     None for what is no visitor's: an address of a private network is a proxy that `TRUSTED_PROXIES` does not count, or
     a machine of our own, and many people may stand behind it.
     """
-    try:
-        known = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(known, ipaddress.IPv6Address) and known.ipv4_mapped is not None:
-        known = known.ipv4_mapped
-    if not known.is_global:
+    known = parse_address(address)
+    if known is None or not known.is_global:
         return None
     return str(known) if known.version == 4 else str(ipaddress.ip_network((known, 64), strict=False))

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from tracking.wire.ga4.names import is_reserved_event
 from triggers.forward.copies import Copy, What
 from triggers.forward.kinds.base import Kind, Parcel, Reply, Result, Verdict, cut, encode, judge_status, split_lanes
 
@@ -21,54 +22,6 @@ MOST_PROPERTY_NAME, MOST_PROPERTY_VALUE = 24, 36
 _MOST_ITEMS, _MOST_ITEM_PARAMS = 200, 27
 _MOST_BYTES = 120_000
 _FOREIGN = re.compile(r"[^A-Za-z0-9_]")
-
-# Google writes these itself, and drops them from anybody else.
-_RESERVED_NAMES = frozenset(
-    [
-        "ad_activeview",
-        "ad_click",
-        "ad_exposure",
-        "ad_impression",
-        "ad_query",
-        "ad_reward",
-        "adunit_exposure",
-        "app_clear_data",
-        "app_exception",
-        "app_install",
-        "app_remove",
-        "app_store_refund",
-        "app_store_subscription_cancel",
-        "app_store_subscription_convert",
-        "app_store_subscription_renew",
-        "app_update",
-        "app_upgrade",
-        "click",
-        "dynamic_link_app_open",
-        "dynamic_link_app_update",
-        "dynamic_link_first_open",
-        "error",
-        "file_download",
-        "first_open",
-        "first_visit",
-        "form_start",
-        "form_submit",
-        "in_app_purchase",
-        "notification_dismiss",
-        "notification_foreground",
-        "notification_open",
-        "notification_receive",
-        "notification_send",
-        "os_update",
-        "scroll",
-        "session_start",
-        "user_engagement",
-        "video_complete",
-        "video_progress",
-        "video_start",
-        "view_search_results",
-    ]
-)
-_RESERVED_PREFIXES = ("_", "firebase_", "ga_", "google_", "gtag_")
 
 
 class GoogleAnalytics(Kind, frozen=True, kw_only=True):
@@ -126,7 +79,7 @@ class _Validation(msgspec.Struct, rename={"messages": "validationMessages"}):
 def make_name(text: str, prefix: str = "e_", most: int = MOST_NAME) -> str:
     """Return a name as Google takes it, the same for the same text; one that is cut ends in a hash of the whole."""
     name = _FOREIGN.sub("_", text)
-    if not name[:1].isalpha() or name in _RESERVED_NAMES or name.startswith(_RESERVED_PREFIXES):
+    if not name[:1].isalpha() or is_reserved_event(text) or is_reserved_event(name):
         name = prefix + name
     if len(name) <= most:
         return name
