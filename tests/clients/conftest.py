@@ -1,6 +1,7 @@
 """Real libraries report to the running platform, through a server that falters."""
 
 import json
+import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import trustme
 from playwright.sync_api import Browser, Page
 
 from tests.clients.faltering import FalteringServer, Fault
@@ -72,10 +74,10 @@ class Team:
     secret_key: str
 
     def read_events(self) -> list[dict[str, Any]]:
-        """Return the source's events in the order of the log."""
+        """Return what was reported to the source, in the order of the log."""
         statement = """
             select name, message_id, user_id, anonymous_id, properties, context, occurred_at from event
-             where source_id = (select id from tracking_source where name = %s) and origin < 3 order by seq
+             where source_id = (select id from tracking_source where name = %s) and origin < 2 order by seq
         """
         columns = ("name", "message_id", "user_id", "anonymous_id", "properties", "context", "occurred_at")
         with self.platform.connect() as connection:
@@ -85,6 +87,18 @@ class Team:
     def count(self, *path: str) -> Counter[Any]:
         """Count the events by name or, with a path such as ("properties", "n"), by what stands there."""
         return Counter(_find(event, path or ("name",)) for event in self.read_events())
+
+    def read_traits(self, user_id: str) -> dict[str, Any]:
+        """Return what is known of a user, once every event of the source that is about them has been applied."""
+        statement = """
+            select traits from profile where user_id = %(user)s and applied_seq >= (
+                select max(seq) from event where user_id = %(user)s
+                   and source_id = (select id from tracking_source where name = %(source)s)
+            )
+        """
+        with self.platform.connect() as connection:
+            find = partial(connection.execute, statement, {"user": user_id, "source": self.name})
+            return dict(wait_for(lambda: find().fetchone())[0])
 
     def wait_for_events(self, number: int, patience: float = 40.0) -> list[dict[str, Any]]:
         """Wait until the source has so many events; return them."""
@@ -145,13 +159,31 @@ def falter(live_platform: LivePlatform) -> Iterator[Falter]:
     """Put a faltering server between a client and the platform."""
     running: list[FalteringServer] = []
 
-    def start(*faults: Fault, quiet: tuple[str, ...] = ()) -> FalteringServer:
-        running.append(FalteringServer(f"127.0.0.1:{live_platform.port}", faults, quiet))
+    def start(*faults: Fault, quiet: tuple[str, ...] = (), tls: ssl.SSLContext | None = None) -> FalteringServer:
+        running.append(FalteringServer(f"127.0.0.1:{live_platform.port}", faults, quiet, tls))
         return running[-1]
 
     yield start
     for server in running:
         server.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """Who vouches for the certificates of the tests."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def falter_encrypted(falter: Falter, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Falter:
+    """Put a faltering server there that speaks TLS, with a certificate that Python and node believe."""
+    trusted = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(trusted)
+    for variable in ("REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
+        monkeypatch.setenv(variable, str(trusted))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    return partial(falter, tls=tls)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A server that falters, between a client and the platform: what happens to requests on their way."""
 
 import http.client
+import ssl
 import threading
 from collections.abc import Iterable
 from enum import Enum
@@ -26,16 +27,26 @@ class FalteringServer:
     """Passes on to `target` (host and port), each reporting request with the next of `faults`; then without any.
 
     Requests that a client makes before it reports (preflights, configuration) pass. `seen` lists what came.
+    With `tls` its clients have to speak TLS.
     """
 
-    def __init__(self, target: str, faults: Iterable[Fault] = (), quiet: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        target: str,
+        faults: Iterable[Fault] = (),
+        quiet: tuple[str, ...] = (),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.target = target
+        self._scheme = "https" if tls is not None else "http"
         self.seen: list[tuple[str, str, Fault]] = []
         self._faults = iter(faults)
         self._quiet = quiet
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._make_handler())
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
@@ -46,7 +57,7 @@ class FalteringServer:
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://{self.host}"
+        return f"{self._scheme}://{self.host}"
 
     def __enter__(self) -> "FalteringServer":
         return self
