@@ -193,6 +193,21 @@ def test_operators_that_cannot_be_understood_are_refused(operators: dict[str, An
     assert read("/engage", {"$distinct_id": "ada"} | operators).code == "invalid_field"
 
 
+def test_a_batch_of_statements_that_a_browser_repeats_is_known_and_one_of_another_moment_is_not() -> None:
+    said = {"$distinct_id": "ada", "$add": {"visits": 1}}
+
+    def identify(told: Any, clock: int) -> list[str | None]:
+        items = MIXPANEL.read(ask("/engage", json.dumps(told).encode(), f"_={clock}")).items
+        return [item.message_id for item in items if isinstance(item, Item)]
+
+    first = identify([said, said], 1795608000000)
+    assert identify([said, said], 1795608000000) == first
+    assert len({*first, *identify([said], 1795608000001)} - {None}) == 3
+    # Sent singly, two may well be of one millisecond.
+    assert identify(said, 1795608000000) == [None]
+    assert read("/engage", [said]).message_id is None
+
+
 def test_nobody_is_erased_in_passing() -> None:
     refused = read("/engage", {"$distinct_id": "ada", "$delete": ""})
     assert (refused.code, refused.field) == ("use_erasure", "$delete")

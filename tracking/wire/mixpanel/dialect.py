@@ -150,6 +150,7 @@ def _look_around(request: WireRequest, parcel: Parcel) -> Around:
     return Around(
         sent_at=read_time_leniently(clock, "_"),
         address=request.address if asks_for(request, "ip") else None,
+        is_batch=parcel.is_batch,
         is_import=request.path == "/import",
     )
 

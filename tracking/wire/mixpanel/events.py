@@ -25,10 +25,11 @@ _PATH = "properties."
 
 class Around(msgspec.Struct, frozen=True, kw_only=True):
     """What a request says of all its items: the client's clock as it was sent, the address it came from (where the
-    client asks to have it noted), and whether it may bring history."""
+    client asks to have it noted), whether it is a batch, and whether it may bring history."""
 
     sent_at: datetime | None = None
     address: str | None = None
+    is_batch: bool = False
     is_import: bool = False
 
 

@@ -24,9 +24,10 @@ class Unread(msgspec.Struct, frozen=True):
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request holds: its items as they came, and the fields beside them."""
+    """What a request holds: its items as they came, one alone or a batch, and the fields beside them."""
 
     items: list[Any]
+    is_batch: bool
     fields: dict[str, bytes]
 
 
@@ -35,11 +36,11 @@ def open_parcel(request: WireRequest) -> Parcel:
     fields = read_form(request.query.encode())
     body = inflate(request.body)
     if is_json(body):
-        return Parcel(items=_read_items(body), fields=fields)
+        return _make_parcel(body, fields)
     fields = read_form(body) | fields
     if "data" not in fields:
         raise WireError(400, "no_events", "Give the events as JSON, or as the field `data` of a form.", "data")
-    return Parcel(items=_read_items(_decode(fields.pop("data"))), fields=fields)
+    return _make_parcel(_decode(fields.pop("data")), fields)
 
 
 def is_json(body: bytes) -> bool:
@@ -74,15 +75,20 @@ def _decode(data: bytes) -> bytes:
         raise WireError(400, "invalid_data", "`data` is neither JSON nor base64.", "data") from None
 
 
-def _read_items(text: bytes) -> list[Any]:
-    """Return the items of JSON: a list, one alone, or one a line."""
+def _make_parcel(text: bytes, fields: dict[str, bytes]) -> Parcel:
+    value = _read_items(text)
+    is_batch = isinstance(value, list)
+    return Parcel(items=value if is_batch else [value], is_batch=is_batch, fields=fields)
+
+
+def _read_items(text: bytes) -> Any:
+    """Return what JSON holds: one item alone, or a list of them, which may stand one a line."""
     try:
-        value = read_any(text)
+        return read_any(text)
     except WireError as error:
         if error.code != "invalid_json" or b"\n" not in text.strip():
             raise
-        value = [_read_line(line) for line in text.splitlines() if line.strip()]
-    return value if isinstance(value, list) else [value]
+        return [_read_line(line) for line in text.splitlines() if line.strip()]
 
 
 def _read_line(line: bytes) -> Any:

@@ -1,5 +1,6 @@
 """What Mixpanel's clients say of people and of groups: operators on attributes. Pure."""
 
+from datetime import datetime
 from typing import Any
 
 from tracking.event import GROUP, IDENTIFY, Item
@@ -59,12 +60,25 @@ def _make_item(
         name=name,
         user_id=user_id,
         anonymous_id=anonymous_id,
-        message_id=make_message_id(told) if timestamp is not None else None,
+        message_id=_choose_message_id(index, told, timestamp, around),
         timestamp=timestamp,
         sent_at=around.sent_at,
         properties=properties,
         context=add_address({"ip": address} if isinstance(address, str) else {}, around.address),
     )
+
+
+def _choose_message_id(index: int, told: Fields, timestamp: datetime | None, around: Around) -> str | None:
+    """Return the same id for a statement that comes again: what carries a time tells by itself.
+
+    A page's statements carry none. A browser may send a whole request again by itself: there the clock of the attempt
+    and the place in the batch tell. Of what a page sends singly two may be made in the same millisecond.
+    """
+    if timestamp is not None:
+        return make_message_id(told)
+    if around.sent_at is None or not around.is_batch:
+        return None
+    return make_message_id({**told, "_": [around.sent_at, index]})
 
 
 def _read_operators(told: Fields) -> dict[str, Any]:
