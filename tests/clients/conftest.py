@@ -23,6 +23,9 @@ from tests.live import LivePlatform, wait_for
 Falter = Callable[..., FalteringServer]
 LoadLibrary = Callable[..., Page]
 
+TRAITS = {"email": "ada@example.com", "first_seen": "monday", "visits": 5, "colours": ["blue", "green"]}
+"""What is known of a person to whom the tests have applied one operator after the other."""
+
 
 class Pages:
     """A web server of somebody's shop: its pages are on another origin than the platform. `html` by path."""
@@ -155,6 +158,12 @@ def _move_origin(platform: LivePlatform, origin: str, name: str) -> None:
 
 
 @pytest.fixture
+def user_id() -> str:
+    """A person that no other test has heard of: users are the same people in all sources."""
+    return f"ada-{uuid4().hex}"
+
+
+@pytest.fixture
 def falter(live_platform: LivePlatform) -> Iterator[Falter]:
     """Put a faltering server between a client and the platform."""
     running: list[FalteringServer] = []
@@ -194,7 +203,7 @@ def load_library(browser: Browser, shop: Pages) -> Iterator[LoadLibrary]:
     def load(library: str, script: str = "") -> Page:
         path = f"/{uuid4().hex}.html"
         shop.html[path] = (
-            f"<!doctype html><meta charset=utf-8><title>Shop</title><script src='/{library}'></script>"
+            f"<!doctype html><meta charset=utf-8><title>Shop</title><h1>Shop</h1><script src='/{library}'></script>"
             f"<script>{script}</script>"
         )
         context = browser.new_context()

@@ -3,12 +3,11 @@
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
 import pytest
 from mixpanel import BufferedConsumer, Consumer, Mixpanel, MixpanelException, ServiceAccountCredentials
 
-from tests.clients.conftest import Falter, Team
+from tests.clients.conftest import TRAITS, Falter, Team
 from tests.clients.faltering import Fault
 from tests.clients.packages import run_node
 
@@ -17,14 +16,6 @@ pytestmark = pytest.mark.xdist_group("live")
 EACH_ONCE = Counter(dict.fromkeys(range(20), 1))
 FALTERS = (Fault.ERROR, Fault.UNANSWERED, Fault.LOST, Fault.LATE, Fault.BUSY)
 LONG_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(days=200)
-TRAITS = {"email": "ada@example.com", "first_seen": "monday", "visits": 5, "colours": ["blue", "green"]}
-"""What is left of a person when the operators below have done their work."""
-
-
-@pytest.fixture
-def user_id() -> str:
-    """A person that no other test has heard of: users are the same people in all sources."""
-    return f"ada-{uuid4().hex}"
 
 
 def point_at(url: str) -> dict[str, str]:
