@@ -17,7 +17,8 @@ from engagement.admin.pulse import find_standstills
 from engagement.admin.remember import remember
 from engagement.lib.charts import Chart, make_chart
 from tracking.refusals import Breaking, find_breaking
-from triggers.models import SendingSwitch
+from triggers.admin.destination_words import load_failing
+from triggers.models import DestinationProgress, SendingSwitch
 
 _FRESH_SECONDS = 10
 
@@ -29,6 +30,7 @@ def show_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
         "title": "Dashboard",
         "standstills": find_standstills(),
         "breaking": _load_breaking(request.user),
+        "failing": _load_failing(request.user),
         "is_stopped": SendingSwitch.objects.filter(is_stopped=True).exists(),
         "steps": steps if not all(step.is_done for step in steps) else [],
         "tiles": _load_tiles(),
@@ -51,6 +53,10 @@ def _load_breaking(user: Any) -> list[Breaking]:
     if not user.has_perm("tracking.view_source"):
         return []
     return remember("breaking", _FRESH_SECONDS, lambda: find_breaking(datetime.now(UTC)))
+
+
+def _load_failing(user: Any) -> list[DestinationProgress]:
+    return load_failing(datetime.now(UTC)) if user.has_perm("triggers.view_destination") else []
 
 
 def _load_tiles() -> dict[str, Any]:

@@ -10,6 +10,7 @@ httpx, whose redirects, proxies and cookies would all have to be switched off.
 """
 
 import os
+import re
 import socket
 import ssl
 import time
@@ -30,6 +31,7 @@ PATIENCE = 15.0
 MOST_READ = 65_536
 _CONNECT_SECONDS = 5.0
 _KEEP_ALIVE_SECONDS = 15.0
+_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
 
@@ -84,7 +86,8 @@ def post(url: str, *, content: bytes, headers: Mapping[str, str], patience: floa
     except (httpcore.TimeoutException, TimeoutError) as error:
         raise Unreachable(f"No answer within {patience:g} seconds.") from error
     except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
-        raise Unreachable(f"No connection: {error or type(error).__name__}") from error
+        words = _NUMBER.sub("", str(error)) or type(error).__name__
+        raise Unreachable(f"No connection: {words}") from error
     finally:
         _call.reset(token)
 

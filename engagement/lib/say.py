@@ -17,6 +17,13 @@ def say_moment(moment: datetime | None) -> str:
     return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT") if moment is not None else "–"
 
 
+def mark_moment(moment: datetime | None) -> SafeString:
+    """Return a moment as HTML for a narrow column: it breaks between the date and the time, and nowhere else."""
+    parts = say_moment(moment).partition(", ")
+    shown = ((f"{parts[0]}{parts[1].strip()}",), (parts[2],)) if parts[2] else ((parts[0],),)
+    return format_html('<span class="moment">{}</span>', format_html_join(" ", "<span>{}</span>", shown))
+
+
 def say_span(span: timedelta | None) -> str:
     """Return a time span in its two largest units."""
     seconds = int(span.total_seconds()) if span is not None else 0
@@ -40,7 +47,7 @@ def moment_column(name: str, heading: str) -> Callable[[Any], str]:
 
     @admin.display(description=heading)
     def column(row: Any) -> str:
-        return say_moment(getattr(row, name))
+        return mark_moment(getattr(row, name))
 
     # The admin tells columns apart by their names.
     column.__name__ = f"say_{name}"

@@ -18,7 +18,7 @@ from tracking.models import EventType, LaneCursor
 from triggers.admin import destination_form
 from triggers.forward.secrets import open_kind, read_secrets, write_secrets
 from triggers.forward.switch import pause
-from triggers.models import CopyCount, Destination, RefusedCopy
+from triggers.models import CopyCount, Destination, DestinationProgress, RefusedCopy
 
 PAGE = "/admin/triggers/destination/"
 COPIED = {"events": "all", "activations": "none", "other_names": "", "traits": ""}
@@ -183,7 +183,7 @@ def test_the_list_and_the_page_say_how_it_goes(login: Login, other_side: OtherSi
     assert "behind" in client.get(PAGE).content.decode()
     forward()
     for page in (client.get(PAGE).content.decode(), read(client, destination)):
-        assert "refusing since" in page
+        assert ">failing</span>" in page
         assert "It answered 503." in page
         assert "3 events, the oldest for 2 hours" in page
     assert "Nothing is lost" in read(client, destination)
@@ -249,3 +249,17 @@ def test_deleting_a_destination_forgets_its_place_in_the_log(login: Login, other
     client.post(f"{PAGE}{destination.pk}/delete/", {"post": "yes"})
     assert not Destination.objects.exists()
     assert not LaneCursor.objects.exclude(consumer="evaluator").exists()
+
+
+def test_the_dashboard_tells_of_a_destination_that_has_taken_nothing_for_minutes(login: Login, log: None) -> None:
+    client = login("Marketer")
+    destination = Destination.objects.create(name="Warehouse", kind="webhook", state="on")
+    progress = DestinationProgress.objects.create(destination=destination, failures=1, failing_since=datetime.now(UTC))
+    assert "takes no copies" not in client.get("/admin/").content.decode()
+
+    progress.failing_since = datetime.now(UTC) - timedelta(minutes=6)
+    progress.save()
+
+    assert "Warehouse takes no copies" in client.get("/admin/").content.decode()
+    Destination.objects.update(state="off")
+    assert "takes no copies" not in client.get("/admin/").content.decode()

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 
 from engagement.lib.charts import Chart, make_chart
 from engagement.lib.postgres import open_connection
-from engagement.lib.say import say_moment, say_span
+from engagement.lib.say import say_span
 from tracking.log.follow import Lag, load_lag
 from triggers.forward.claim import name_consumer
 from triggers.models import (
@@ -24,6 +24,7 @@ from triggers.models import (
 )
 
 BEHIND = timedelta(minutes=1)
+FAILING = timedelta(minutes=5)
 HOURS = 24
 SHOWN_REFUSALS = 20
 _TIMEOUT_MS = 5_000
@@ -81,10 +82,16 @@ def _judge(destination: Destination, progress: DestinationProgress, lag: Lag, se
     elif destination.state == DestinationState.PAUSED:
         word, look = "paused", "warning"
     elif progress.failures:
-        word, look = f"refusing since {say_moment(progress.failing_since)}", "bad"
+        word, look = "failing", "bad"
     elif lag.since is not None and datetime.now(UTC) - lag.since > BEHIND:
         word, look = "behind", "warning"
     return Standing(word=word, look=look, lag=lag, sent=sent, refused=refused, progress=progress)
+
+
+def load_failing(now: datetime) -> list[DestinationProgress]:
+    """Return how sending goes to those that have not taken anything for some minutes."""
+    rows = DestinationProgress.objects.filter(destination__state=DestinationState.ON, failing_since__lt=now - FAILING)
+    return list(rows.select_related("destination").order_by("failing_since"))
 
 
 def say_choice(destination: Destination) -> str:

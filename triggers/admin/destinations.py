@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from unfold.views import ChangeList as UnfoldChangeList
 
 from engagement.lib.pages import PageAdmin
-from engagement.lib.say import say_moment
+from engagement.lib.say import mark_moment, say_moment
 from triggers.admin.destination_form import COPIED, FORMS
 from triggers.admin.destination_words import draw_sent, load_refusals, load_standings, say_choice
 from triggers.forward.switch import pause, switch_off, switch_on
@@ -24,8 +24,8 @@ from triggers.models import Destination, DestinationKind, DestinationState
 
 _KINDS = (
     (DestinationKind.WEBHOOK, "webhook", "A server of your own, or any that takes JSON: signed by Standard Webhooks."),
-    (DestinationKind.GA4, "monitoring", "A web stream, by the Measurement Protocol."),
-    (DestinationKind.MIXPANEL, "query_stats", "A project, by its import."),
+    (DestinationKind.GA4, "monitoring", "Events for the reports of a web stream, by the Measurement Protocol."),
+    (DestinationKind.MIXPANEL, "query_stats", "Events and people of a project, by its import."),
 )
 # After saving the page comes back: there it is tried and switched on.
 _PLAIN_SAVE = {"show_save_and_add_another": False, "show_save_and_continue": False}
@@ -106,8 +106,11 @@ class DestinationAdmin(PageAdmin):
 
     @admin.display(description="state")
     def state_says(self, destination: Any) -> str:
-        """Return the state."""
-        return str(destination.standing.badge)
+        """Return the state, and since when it fails."""
+        badge, since = str(destination.standing.badge), destination.standing.progress.failing_since
+        if since is None or destination.state != DestinationState.ON:
+            return badge
+        return format_html("{}<br>since {}", destination.standing.badge, mark_moment(since))
 
     @admin.display(description="waiting")
     def waiting(self, destination: Any) -> str:

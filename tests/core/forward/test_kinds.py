@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from triggers.forward.copies import Copy, What
 from triggers.forward.kinds import KINDS, read_kind
-from triggers.forward.kinds.base import Reply, Result, judge_status, read_retry_after
+from triggers.forward.kinds.base import Reply, Result, judge_status, read_retry_after, say_reply
 from triggers.forward.kinds.ga4 import MOST_PARAMS, GoogleAnalytics, make_name, make_params
 from triggers.forward.kinds.mixpanel import Mixpanel, make_event
 from triggers.forward.kinds.webhook import Webhook, make_secret
@@ -198,3 +198,13 @@ def test_google_says_in_a_trial_what_it_would_not_take() -> None:
     assert GA4.judge_trial(parcel, Reply(status=200, body=found), NOW).reason == "No good."
     assert GA4.judge_trial(parcel, Reply(status=200, body=b'{"validationMessages":[]}'), NOW).result is Result.SENT
     assert GA4.judge_trial(parcel, Reply(status=200, body=b"<html>"), NOW).result is Result.HELD
+
+
+def test_of_a_page_that_answers_only_its_text_is_told() -> None:
+    page = (
+        b"<html><head><title>503</title><style>p{}</style></head><body><h1>Down</h1>\n<p>Back soon.</p></body></html>"
+    )
+    assert say_reply(Reply(status=503, headers={"content-type": "text/html"}, body=page)) == (
+        "It answered 503: Down Back soon."
+    )
+    assert say_reply(Reply(status=422, body=b"a < b")) == "It answered 422: a < b"

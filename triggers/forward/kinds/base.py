@@ -1,5 +1,6 @@
 """What a kind of destination can do, and what the usual answers mean."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,7 @@ from triggers.forward.copies import Copy
 
 LONGEST_WAIT = timedelta(days=1)
 _SHOWN = 300
+_MARKUP = re.compile(r"<(style|script|title)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 # The other side's whole door is shut, whatever is sent: a wrong key, a wrong address, too much at once, too slow.
 # Nothing is given up then. Every other 4xx speaks of what was sent.
@@ -91,8 +93,11 @@ def judge_status(reply: Reply, now: datetime) -> Verdict:
 
 
 def say_reply(reply: Reply) -> str:
-    """Return an answer in words, cut."""
-    words = " ".join(reply.body.decode("utf-8", "replace").replace("\0", "").split())[:_SHOWN]
+    """Return an answer in words, cut. Of a page only its text."""
+    text = reply.body.decode("utf-8", "replace").replace("\0", "")
+    if "html" in reply.headers.get("content-type", ""):
+        text = _MARKUP.sub(" ", text)
+    words = " ".join(text.split())[:_SHOWN]
     moved = f", and pointed to {reply.headers['location'][:_SHOWN]}" if "location" in reply.headers else ""
     return f"It answered {reply.status}{moved}{': ' if words else '.'}{words}"
 
