@@ -174,6 +174,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVERS": [{"url": PUBLIC_URL}],
+    "TAGS": [{"name": name} for name in ("Report", "Read", "Privacy", "Webhooks", "Clients of other systems")],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "engagement.openapi.drop_slashes",

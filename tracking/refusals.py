@@ -24,6 +24,8 @@ _MUCH = 0.1
 _SOME = 0.02
 _JUMP = 3.0
 _PAUSE_SECONDS = 1.0
+MISFIT = "misfit"
+"""Stands for the code where everything that failed was accepted although it does not fit."""
 _ADD = """
 insert into refusal_count as kept (minute, source_id, code, number) values (%s, %s, %s, %s)
 on conflict (minute, source_id, code) do update set number = kept.number + excluded.number
@@ -130,7 +132,7 @@ def find_breaking(now: datetime) -> list[Breaking]:
     for source_id, (failed, total) in recent.items():
         share, earlier = failed / total, _share(before.get(source_id, (0, 0)))
         if source_id in names and failed >= _LEAST and _is_much(share, earlier):
-            code = max(codes[source_id], key=lambda code: codes[source_id][code], default="misfit, accepted")
+            code = max(codes[source_id], key=lambda code: codes[source_id][code], default=MISFIT)
             found.append(Breaking(source_id=source_id, source=names[source_id], number=failed, share=share, code=code))
     return sorted(found, key=lambda breaking: breaking.number, reverse=True)
 

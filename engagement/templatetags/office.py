@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from django import template
 
-from engagement.lib.say import mark_names, say_moment, say_span
+from engagement.lib.say import mark_moment, mark_names, say_moment, say_span
 
 register = template.Library()
 
@@ -15,6 +15,12 @@ register = template.Library()
 def moment(value: datetime | None) -> str:
     """A moment with the name of its time zone."""
     return say_moment(value)
+
+
+@register.filter
+def short_moment(value: datetime | None) -> str:
+    """A moment for a narrow column: on one line, or the date and below it the time."""
+    return mark_moment(value)
 
 
 @register.filter

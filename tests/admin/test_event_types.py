@@ -2,7 +2,9 @@
 
 import json
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -11,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from tests.admin.conftest import Login
 from tests.cast import approve, evaluate, make_source, report
 from tracking.hours import sum_hours
-from tracking.models import EventType, SchemaVersion, Source
+from tracking.models import EventType, Quarantined, SchemaVersion, Source
 from tracking.registry import get_registry
 
 PRICED = {"type": "object", "required": ["price"], "properties": {"price": {"type": "number"}}}
@@ -71,7 +73,7 @@ def test_the_page_shows_each_property_with_its_kinds_share_and_values(client: Cl
 
     rows = {row.path: row for row in client.get(page_of(event_type)).context["properties"]}
 
-    assert (rows["price"].kinds, rows["price"].percent, rows["price"].examples[0]) == ("integer or string", 75, "5")
+    assert (rows["price"].kinds, rows["price"].percent, rows["price"].examples[0]) == ("whole number or text", 75, "5")
     assert sorted(rows["price"].by_source) == [("Blog", 0), ("Shop", 100)]
     assert rows["coupon"].percent == 25
 
@@ -170,3 +172,30 @@ def test_names_that_are_no_types_are_told_with_their_number(
     page = client.get("/admin/tracking/eventtype/").content.decode()
 
     assert "Shop sent 2 events under them" in page
+
+
+def test_the_page_leads_to_what_waits_in_quarantine_of_this_event_and_no_other(client: Client, shop: Source) -> None:
+    event_type = sell(shop, 5)
+    for name, is_held, resent_at in (
+        ("order_completed", False, None),
+        ("order_completed", True, None),
+        ("order_completed", False, datetime.now(UTC)),
+        ("refund_issued", False, None),
+    ):
+        Quarantined.objects.create(
+            source=shop,
+            received_at=datetime.now(UTC),
+            code="schema_mismatch",
+            message="It is so.",
+            event_name=name,
+            payload=b"{}",
+            is_held=is_held,
+            event_id=uuid4(),
+            resent_at=resent_at,
+        )
+
+    page = client.get(page_of(event_type)).content.decode()
+
+    assert "<strong>2 events</strong> in quarantine" in page
+    listed = client.get(unescape(page.partition("quarantine because")[2].partition('href="')[2].partition('"')[0]))
+    assert {row.event_name for row in listed.context["cl"].result_list} == {"order_completed"}

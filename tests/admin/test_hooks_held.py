@@ -158,3 +158,14 @@ def test_what_a_deleted_hook_held_is_kept_and_says_that_nothing_reads_it(shop: S
     page = client.post(f"/admin/tracking/quarantined/{item.pk}/change/", {"payload_text": "{}"}).content.decode()
     assert "Its webhook was deleted" in page
     assert not Hook.objects.exists()
+
+
+def test_the_quarantine_leads_from_a_payload_to_its_mapping_and_marks_nothing_in_it(shop: Source, login: Login) -> None:
+    hook, item = hold_one(shop)
+    client, mapping = login("Developer"), "/admin/tracking/hook/{}/change/"
+    listed = client.get("/admin/tracking/quarantined/")
+    group = client.get(listed.context["groups"][0]["url"]).content.decode()
+    page = client.get(f"/admin/tracking/quarantined/{item.pk}/change/").content.decode()
+    for shown in (group, page):
+        assert mapping.format(hook.pk) in shown
+        assert "<mark>" not in shown

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from engagement.local.state import PROJECT
 from tests.admin.conftest import Login
 from tests.cast import make_source
 from tracking.models import Event, Quarantined, Source
+from tracking.refusal_words import WORDS, say_code
 
 OLD = {"event": "add_to_cart", "timestamp": "1999-01-01T00:00:00Z", "user_id": "bob", "product_id": "7"}
 
@@ -90,3 +92,22 @@ def test_the_list_is_narrowed_to_one_reason(client_of_shop: tuple[Client, Source
     table = page[page.index("result_list") :]
     assert "Nobody." in table
     assert "No JSON." not in table
+
+
+def test_every_code_that_has_words_is_one_that_the_door_gives() -> None:
+    written = "".join(
+        path.read_text() for path in (PROJECT / "tracking").rglob("*.py") if path.name != "refusal_words.py"
+    )
+    assert [code for code in WORDS if f'"{code}"' not in written] == []
+    assert say_code("brand_new") == "was refused: brand new"
+
+
+def test_from_a_reason_one_gets_to_its_own_items(client_of_shop: tuple[Client, Source]) -> None:
+    client, source = client_of_shop
+    _send(client, source, OLD)
+    _send(client, source, OLD | {"event": "purchase"})
+    groups = {one["event_name"]: one["url"] for one in client.get("/admin/tracking/quarantined/").context["groups"]}
+
+    listed = client.get(client.get(groups["purchase"]).context["list_url"])
+
+    assert [row.event_name for row in listed.context["cl"].result_list] == ["purchase"]

@@ -27,15 +27,20 @@ PAGES = (
     "/admin/triggers/destination/",
     "/admin/triggers/destination/add/",
     "/admin/triggers/destination/add/?kind=webhook",
+    "/admin/triggers/destination/add/?kind=ga4",
+    "/admin/triggers/destination/add/?kind=mixpanel",
     "/admin/tracking/profile/",
     "/admin/tracking/source/",
     "/admin/tracking/source/1/change/",
+    "/admin/tracking/source/1/keys/add/",
     "/admin/tracking/hook/",
+    "/admin/tracking/hook/add/",
     "/admin/tracking/hook/add/?preset=shopify",
     "/admin/tracking/event/",
     "/admin/tracking/eventtype/",
     "/admin/tracking/quarantined/",
     "/admin/tracking/setaside/",
+    "/admin/tracking/erasure/",
     "/admin/django_celery_beat/periodictask/",
     "/admin/auth/user/",
 )
@@ -57,11 +62,16 @@ def open_admin(open_page: OpenPage, live_platform: LivePlatform) -> OpenAdmin:
     return open_one
 
 
-def report_from_shop(platform: LivePlatform, body: dict[str, object], path: str = "/track-event") -> None:
-    """Report something as the demo shop does; whoever it is about is known once it has been decided."""
+def find_shop_key(platform: LivePlatform) -> str:
+    """Return the demo shop's public key."""
     key = re.search(r"wk_[\w-]+", (platform.state / "first-curl").read_text())
     assert key is not None
-    status, _ = platform.post(path, body, X_Write_Key=key[0])
+    return key[0]
+
+
+def report_from_shop(platform: LivePlatform, body: dict[str, object], path: str = "/track-event") -> None:
+    """Report something as the demo shop does; whoever it is about is known once it has been decided."""
+    status, _ = platform.post(path, body, X_Write_Key=find_shop_key(platform))
     assert status == 202
     count = "select count(*) from profile where user_id = %s"
     with platform.connect() as connection:
@@ -269,6 +279,16 @@ def test_axe_finds_nothing_serious_on_the_pages_of_the_admin(open_admin: OpenAdm
         if barriers:
             found[path] = barriers
     assert found == {}
+
+
+def test_no_page_is_wider_than_a_phone(open_admin: OpenAdmin) -> None:
+    page = open_admin("/admin/", width=390, height=850)
+    wide = []
+    for path in PAGES:
+        page.goto(path)
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wide.append(path)
+    assert wide == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -22,7 +22,12 @@ def read_event(page: Page) -> dict[str, Any]:
 def test_a_webhook_is_set_up_beside_a_payload_and_the_preview_follows(
     open_admin: OpenAdmin, live_platform: LivePlatform
 ) -> None:
-    page = open_admin("/admin/tracking/hook/add/?preset=shopify")
+    page = open_admin("/admin/tracking/hook/add/")
+    expect(page.locator("#hook-says")).to_have_text("Choose or paste a payload to see what becomes of it.")
+    expect(page.locator(".field-error")).to_have_count(0)
+    page.get_by_label("Name of the event").fill("$.")
+    expect(page.locator("[data-field=user_id] .field-error")).to_contain_text("Say where it stands who did it")
+    page.goto("/admin/tracking/hook/add/?preset=shopify")
     page.get_by_label("Source").select_option(label="Demo shop")
     page.get_by_label("Name", exact=False).first.fill("left")
     expect(page.locator("#hook-says")).to_have_text("This payload becomes this event.")

@@ -50,7 +50,6 @@ class EventTypeAdmin(SchemaPages):
         "sent_by",
         moment_column("last_seen_at", "last seen"),
         "schema_state",
-        "misfits",
     )
     list_filter = ("policy", "server_only")
     search_fields = ("name",)
@@ -111,17 +110,17 @@ class EventTypeAdmin(SchemaPages):
     @admin.display(description="name", ordering="name")
     def title(self, row: Any) -> str:
         """Return the name, with what could be better about it."""
-        marks = "".join(("server only " if row.server_only else "", "the platform’s own" if row.is_derived else ""))
+        marks = " ".join(("server only",) * row.server_only + ("the platform’s own",) * row.is_derived)
         hint = find_hint(row.name)
         better = hint.suggestion if hint is not None else None
         return format_html(
             "<code>{}</code>{}{}",
             row.name,
-            format_html(' <span class="badge">{}</span>', marks.strip()) if marks else "",
+            format_html('<br><span class="badge">{}</span>', marks) if marks else "",
             format_html('<br><span class="quiet">as snake_case: {}</span>', better) if better else "",
         )
 
-    @admin.display(description="last 24 hours and 7 days")
+    @admin.display(description="how often")
     def traffic(self, row: Any) -> str:
         """Return how often it came."""
         if row.usage is None:
@@ -129,7 +128,7 @@ class EventTypeAdmin(SchemaPages):
         says = f"{row.usage.day:,} in the last 24 hours"
         line = draw_sparkline(row.usage.hours, says)
         return format_html(
-            '{} <span class="counts">{}<br><span class="quiet">{}</span></span>',
+            '<span class="traffic">{}<span class="counts">{}<br><span class="quiet">{}</span></span></span>',
             line,
             f"{row.usage.day:,} in a day",
             f"{row.usage.week:,} in a week",
@@ -145,20 +144,16 @@ class EventTypeAdmin(SchemaPages):
 
     @admin.display(description="schema")
     def schema_state(self, row: Any) -> str:
-        """Return the version in force and what becomes of the others, or that none is."""
+        """Return the version in force and what becomes of misfits, or how many a day brought; or that none is."""
         if row.in_force is None:
             draft = format_html(' <span class="badge info">{}</span>', "a draft waits") if row.has_draft else ""
             return format_html('<span class="quiet">{}</span>{}', "none", draft)
         tone, words = _POLICIES[row.policy]
-        return format_html(
-            '<span class="badge good">version {}</span> <span class="badge {}">misfits {}</span>',
-            row.in_force.number,
-            tone,
-            words,
-        )
-
-    @admin.display(description="misfits accepted, 24 hours")
-    def misfits(self, row: Any) -> str:
-        """Return how many were taken although they did not fit."""
         number = row.usage.misfits if row.usage is not None else 0
-        return format_html('<span class="badge warning">{}</span>', f"{number:,}") if number else "–"
+        told = f"{number:,} misfits taken" if number else f"misfits {words}"
+        return format_html(
+            '<span class="badge good">version {}</span><br><span class="badge {}">{}</span>',
+            row.in_force.number,
+            "warning" if number else tone,
+            told,
+        )

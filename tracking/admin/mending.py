@@ -29,7 +29,7 @@ class MendForm(forms.ModelForm):  # type: ignore[type-arg]
     """The payload as text that can be mended."""
 
     payload_text = forms.CharField(
-        label="Payload",
+        label="Mend it here",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 16, "spellcheck": "false", "class": "code"}),
         help_text=_AS_SERVER,
     )

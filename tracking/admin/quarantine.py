@@ -11,10 +11,8 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import FieldTextFilter
 
 from engagement.lib.say import mark_names, moment_column
-from tracking.admin.marked import mark_field
-from tracking.admin.mending import MendForm, write_payload
-from tracking.admin.quarantine_groups import GroupPages, describe_quarantine
-from tracking.hooks.hold import DIALECT
+from tracking.admin.mending import MendForm
+from tracking.admin.quarantine_groups import GroupPages, describe_quarantine, show_payload
 from tracking.models import Quarantined
 
 
@@ -85,7 +83,8 @@ class QuarantineAdmin(GroupPages):
     def what(self, item: Quarantined) -> str:
         """Return the event's name, and whether it is held."""
         badge = format_html(' <span class="badge warning">{}</span>', "held") if item.is_held else ""
-        name = format_html("<code>{}</code>", item.event_name) if item.event_name else "not understood"
+        unnamed = "a webhook’s payload" if item.is_held else "not understood"
+        name = format_html("<code>{}</code>", item.event_name) if item.event_name else unnamed
         return format_html("{}{}", name, badge)
 
     @admin.display(description="why")
@@ -96,10 +95,13 @@ class QuarantineAdmin(GroupPages):
 
     @admin.display(description="came from")
     def trust(self, item: Quarantined) -> str:
-        """Return how far its sender is trusted."""
-        return "a page or an app (public key)" if item.is_public else "a server (secret key) or a webhook"
+        """Return how far its sender is trusted; the webhook, where its mapping may have to be mended."""
+        if item.hook is not None:
+            page = reverse("admin:tracking_hook_change", args=[item.hook.pk])
+            return format_html('the webhook <a href="{}">{}</a>', page, item.hook.name)
+        return "a page or an app (public key)" if item.is_public else "a server (secret key)"
 
     @admin.display(description="as it came")
     def marked(self, item: Quarantined) -> str:
         """Return the payload with the failing field marked."""
-        return mark_field(write_payload(bytes(item.payload), item.dialect == DIALECT), item.field)
+        return show_payload(item)

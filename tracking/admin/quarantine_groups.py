@@ -63,8 +63,8 @@ class GroupPages(KeysetAdmin):
             "number": group.find_rows().count(),
             "preview": preview_group(group, open_intake()),
             "newest": newest,
-            "payload": _show_payload(newest) if newest is not None else "",
-            "list_url": f"{reverse('admin:tracking_quarantined_changelist')}?{urlencode({'code': group.code})}",
+            "payload": show_payload(newest) if newest is not None else "",
+            "list_url": f"{reverse('admin:tracking_quarantined_changelist')}?{urlencode(_narrow_list(group))}",
         }
         return TemplateResponse(request, "admin/tracking/quarantine_group.html", context)
 
@@ -89,8 +89,16 @@ class GroupPages(KeysetAdmin):
         return JsonResponse(describe_run(get_object_or_404(Resending, pk=run_id)))
 
 
-def _show_payload(row: Quarantined) -> str:
-    return mark_field(write_payload(bytes(row.payload), row.dialect == DIALECT), row.field)
+def show_payload(row: Quarantined) -> str:
+    """Return a payload as HTML, the failing field marked: of a foreign one the field is none of its own."""
+    is_foreign = row.dialect == DIALECT
+    return mark_field(write_payload(bytes(row.payload), is_foreign), "" if is_foreign else row.field)
+
+
+def _narrow_list(group: Group) -> dict[str, Any]:
+    """Return the list's filters that leave what belongs to a group, its field apart."""
+    named = {"event_name": group.event_name} if group.event_name else {}
+    return {"code": group.code, "source__id__exact": group.source_id, "is_held__exact": int(group.is_held)} | named
 
 
 def wake_sender() -> None:
@@ -118,7 +126,7 @@ def read_group(query: Any) -> Group:
 def load_groups() -> list[dict[str, Any]]:
     """Return what is open by reason, the largest first, each with the address of its page."""
     rows = Quarantined.objects.filter(resent_at__isnull=True).values(*_GROUPED, "source__name")
-    counted = rows.annotate(number=Count("id"), latest=Max("received_at"), first=Min("received_at"))
+    counted = rows.annotate(number=Count("id"), latest=Max("received_at"), message=Min("message"))
     groups = [dict(row) for row in counted.order_by("-number")[:_SHOWN_GROUPS]]
     for group in groups:
         named = {

@@ -33,7 +33,7 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
     lateness = DurationInUnitsField(
         label="Lateness",
         initial=Source._meta.get_field("lateness").default,
-        help_text=Source._meta.get_field("lateness").help_text,
+        help_text="An event that arrives later than this updates what is known of the person, and starts no rule.",
     )
 
     class Meta:
@@ -53,6 +53,11 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
             "person_rate",
             "person_burst",
         )
+        labels = {"address_policy": "Visitors’ internet addresses", "is_enabled": "Takes events"}
+        help_texts = {
+            "address_policy": "What is kept of them, as context.ip of the event. Nothing here needs them.",
+            "is_enabled": "While it does not, everything that it sends is refused.",
+        }
 
 
 class OriginForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -81,7 +86,8 @@ class OriginInline(TabularInline):  # type: ignore[misc]
     model = AllowedOrigin
     form = OriginForm
     extra = 1
-    verbose_name = "allowed origin"
+    hide_title = True
+    verbose_name = "origin"
     verbose_name_plural = "Pages that may send events (their origins)"
 
 
@@ -122,7 +128,7 @@ class SourceAdmin(SourceKeyAdmin, PageAdmin):
         ),
     )
     inlines = (OriginInline,)
-    list_display = ("name", "public_key", "is_enabled", moment_column("created_at", "made"))
+    list_display = ("name", "public_key", "takes_events", moment_column("created_at", "made"))
     search_fields = ("name",)
     actions = None
     change_form_template = "admin/tracking/source_form.html"
@@ -133,6 +139,11 @@ class SourceAdmin(SourceKeyAdmin, PageAdmin):
         """Read the keys of all rows at once."""
         rows: QuerySet[Source] = super().get_queryset(request)
         return rows.prefetch_related("keys")
+
+    @admin.display(description="takes events", boolean=True, ordering="is_enabled")
+    def takes_events(self, source: Source) -> bool:
+        """Return whether it is not refused at the door."""
+        return source.is_enabled
 
     @admin.display(description="public key")
     def public_key(self, source: Source) -> str:

@@ -8,15 +8,24 @@ from django.db.models import QuerySet
 from msgspec import Struct
 
 from tracking.hours import Usage, load_usage
-from tracking.models import EventType, SchemaVersion, Source
+from tracking.models import EventType, Quarantined, SchemaVersion, Source
 from tracking.sampling import read_samples
 from tracking.schema.compare import compare_schemas
 from tracking.schema.compile import compile_schema, parse_schema
+from tracking.schema.fit import MISMATCH
 from tracking.schema.infer import infer_schema
 from tracking.schema.naming import find_hint
 from tracking.schema.observe import Observed, Sample, Trial, observe_properties, try_samples
 from tracking.schema.properties import Property, list_properties
 
+_KINDS = {
+    "string": "text",
+    "integer": "whole number",
+    "boolean": "true or false",
+    "array": "list",
+    "null": "empty",
+}
+_MOST_WAITING = 1_000
 _NO_USAGE = Usage(hours=[], day=0, week=0, misfits=0, by_source={})
 _SHOWN_REASONS = 10
 _SHOWN_VERSIONS = 20
@@ -48,6 +57,7 @@ def describe_type_page(event_type: EventType) -> dict[str, Any]:
         "hint": find_hint(event_type.name),
         "usage": usage,
         "sent_by": [(name_source(sources, source), number) for source, number in sort_counts(usage.by_source)],
+        "waiting": count_waiting(event_type.name, list(sources)),
         "sampled": len(samples),
         "properties": [_describe_property(seen, sources, described) for seen in observe_properties(samples)],
         "in_force": in_force,
@@ -56,6 +66,13 @@ def describe_type_page(event_type: EventType) -> dict[str, Any]:
         "trial": describe_trial(schema, samples) if schema is not None else None,
         "versions": list_versions(event_type)[:_SHOWN_VERSIONS],
     }
+
+
+def count_waiting(name: str, sources: list[int]) -> int:
+    """Return how many events of a name are in quarantine because they do not fit: 1,000 stands for that and more."""
+    # All columns before the name, so that the index of open items answers.
+    rows = Quarantined.objects.filter(source_id__in=sources, is_held__in=(True, False), code=MISMATCH, event_name=name)
+    return rows.filter(resent_at__isnull=True)[:_MOST_WAITING].count()
 
 
 def describe_version(event_type: EventType, text: str) -> dict[str, Any]:
@@ -111,11 +128,17 @@ def sort_counts(counts: dict[int, int]) -> list[tuple[int, int]]:
     return sorted(counts.items(), key=lambda row: row[1], reverse=True)
 
 
+def _say_kinds(kinds: list[str]) -> str:
+    """Return kinds in words. Whole numbers among others are numbers."""
+    told = [kind for kind in kinds if kind != "integer" or "number" not in kinds]
+    return " or ".join(_KINDS.get(kind, kind) for kind in told)
+
+
 def _describe_property(seen: Observed, sources: dict[int, str], described: dict[str, Property] | None) -> SeenProperty:
     shares = [(name_source(sources, source), round(share * 100)) for source, share in seen.by_source.items()]
     return SeenProperty(
         path=seen.path,
-        kinds=" or ".join(seen.kinds),
+        kinds=_say_kinds(seen.kinds),
         percent=round(seen.share * 100),
         by_source=shares if len({share for _, share in shares}) > 1 else [],
         examples=seen.examples,

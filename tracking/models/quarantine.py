@@ -58,7 +58,8 @@ class Quarantined(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.code} {self.received_at}"
+        unnamed = "A webhook’s payload" if self.is_held else "Not understood"
+        return f"{self.event_name or unnamed}: {self.code}"
 
 
 class Resending(models.Model):

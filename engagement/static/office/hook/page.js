@@ -45,6 +45,7 @@ function start(trial) {
   });
   form.addEventListener("input", (event) => {
     if (event.target === choice) return;
+    if (event.target !== text) preview.isTouched = true;
     if (event.target === text) showTree(tree, text.value, headers, insert);
     preview.refreshSoon();
   });
@@ -67,7 +68,7 @@ function switchHeader(form) {
 
 class Preview {
   constructor(trial, form, rows, read) {
-    Object.assign(this, { trial, form, rows, read, timer: 0, number: 0 });
+    Object.assign(this, { trial, form, rows, read, timer: 0, number: 0, isTouched: false });
   }
   refreshSoon() {
     clearTimeout(this.timer);
@@ -101,9 +102,11 @@ class Preview {
     const [field, index, part] = note.field.split(".");
     const isRow = field === "properties" && index !== undefined;
     const place = isRow ? this.rows.find(Number(index)) : this.form.querySelector(`[data-field=${field}]`);
+    const input = place && (isRow ? place.querySelector(part === "name" ? "input" : "[data-place]") : place.querySelector("[data-place]"));
+    // What nobody has begun to fill in yet is not wrong.
+    if (note.is_problem && !this.isTouched && input && !input.value) return;
     const words = make("p", { class: `live-note ${note.is_problem ? "field-error" : "quiet"}` }, note.message);
     (place || document.getElementById("hook-rows")).append(words);
-    const input = place && (isRow ? place.querySelector(part === "name" ? "input" : "[data-place]") : place.querySelector("[data-place]"));
     if (input && note.is_problem) input.setAttribute("aria-invalid", "true");
   }
 }
