@@ -16,7 +16,12 @@ def read_lines(heading: str, language: str, team: Team, url: str) -> list[str]:
     section = re.split(r"\n##+ ", page.partition(f"# {heading}\n")[2])[0]
     found = [lines for name, lines in _BLOCK.findall(section) if name == language]
     assert found, f"the section {heading!r} has no lines of {language}"
-    own = {"https://events.shop.example": url, "wk_…": team.write_key, "sk_…": team.secret_key}
+    own = {
+        "https://events.shop.example": url,
+        "events.shop.example": url.partition("://")[2],
+        "wk_…": team.write_key,
+        "sk_…": team.secret_key,
+    }
     return [_put_in(lines, own) for lines in found]
 
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from mixpanel import BufferedConsumer, Consumer, Mixpanel, MixpanelException, ServiceAccountCredentials
 
-from tests.clients.conftest import TRAITS, Falter, Team
+from tests.clients.conftest import TRAITS, Falter, LoadLibrary, Team
 from tests.clients.faltering import Fault
+from tests.clients.lines import read_lines, run_python
 from tests.clients.packages import run_node
 
 pytestmark = pytest.mark.xdist_group("live")
@@ -162,9 +163,6 @@ def run_program(team: Team, url: str, lines: str, **more: object) -> list[str | 
     return [json.loads(line) for line in run_node(program).splitlines()]
 
 
-VISIT = "n => ({distinct_id: 'ada', number: n, mood: '🎉', time: new Date(), $insert_id: 'visit-' + n})"
-
-
 def test_the_node_library_retries_nothing_and_tells_its_caller(team: Team, falter: Falter) -> None:
     # What fails on the way is lost, and what is stored unanswered is told as failed.
     server = falter(Fault.ERROR, Fault.UNANSWERED, Fault.LOST, Fault.BUSY)
@@ -186,12 +184,14 @@ def test_the_node_library_retries_nothing_and_tells_its_caller(team: Team, falte
 
 
 def test_a_caller_of_the_node_library_who_gives_ids_may_repeat(team: Team, falter: Falter) -> None:
-    server = falter(*(Fault.ERROR, Fault.UNANSWERED, Fault.LOST, Fault.BUSY) * 2)
-    lines = f"""
-        const make = {VISIT}
-        for (let n = 0; n < 10; n++) await again(client.track, 'visit', make(n))
-        const rest = [...Array(10).keys()].map(n => ({{event: 'visit', properties: make(10 + n)}}))
-        await again(client.track_batch, rest, {{max_batch_size: 5}})
+    server = falter(Fault.UNANSWERED, *[Fault.NONE] * 6, *(Fault.ERROR, Fault.UNANSWERED, Fault.LOST, Fault.BUSY) * 2)
+    lines = """
+        const make = (number, own) => ({distinct_id: 'ada', mood: '🎉', number, ...own})
+        for (let n = 0; n < 5; n++) await again(client.track, 'visit', make(n, {time: new Date()}))
+        for (let n = 5; n < 10; n++) await again(client.track, 'visit', make(n, {$insert_id: 'visit-' + n}))
+        const properties = [...Array(10).keys()].map(n => make(10 + n, {$insert_id: 'visit-' + n, time: new Date()}))
+        const rest = properties.map(properties => ({event: 'visit', properties}))
+        await again(client.track_batch, rest, {max_batch_size: 5})
     """
     told = run_program(team, server.url, lines)
     assert len([problem for problem in told if problem]) >= 5
@@ -239,3 +239,18 @@ def test_the_node_library_tells_of_groups_imports_and_joins(team: Team, falter_e
     assert {event["occurred_at"] for event in (bought_first, bought_second)} == {LONG_AGO}
     assert (group["name"], group["properties"]["group_id"]) == ("$group", "acme")
     assert (alias["name"], alias["user_id"], alias["properties"]["previous_id"]) == ("$alias", "ada", "ada-before")
+
+
+def test_the_lines_of_the_page_about_clients_work(
+    team: Team, falter_encrypted: Falter, load_library: LoadLibrary
+) -> None:
+    section, url = "Mixpanel's libraries", falter_encrypted().url
+    (python,) = read_lines(section, "python", team, url)
+    run_python(python)
+    (node,) = read_lines(section, "js", team, url)
+    assert run_node(node) == ""
+    (head,) = read_lines(section, "html", team, team.platform.base_url)
+    hurried = head.replace("{ api_host", "{ batch_flush_interval_ms: 100, api_host")
+    load_library("", "").set_content(f"<title>Shop</title>{hurried}")
+    team.wait_for_events(4)
+    assert team.count() == {"$identify": 1, "add_to_cart": 1, "purchase": 1, "page_viewed": 1}

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.clients.conftest import Falter, LoadLibrary, Team
 from tests.clients.faltering import Fault
+from tests.clients.lines import read_lines, run_python
 from tests.clients.packages import run_node
 
 pytestmark = pytest.mark.xdist_group("live")
@@ -117,3 +118,16 @@ def test_a_segment_page_that_is_closed_at_once_still_reports(
     page.goto("about:blank")
     team.wait_for_events(1)
     assert team.count() == {"left_at_once": 1}
+
+
+def test_the_lines_of_the_page_about_clients_work(team: Team, load_library: LoadLibrary) -> None:
+    section, url = "Segment's and RudderStack's libraries", team.platform.base_url
+    for lines in read_lines(section, "python", team, url):
+        run_python(lines)
+    for lines in read_lines(section, "js", team, url):
+        run_node(lines)
+    (head,) = read_lines(section, "html", team, url)
+    unencrypted = head.replace("apiHost", "protocol: 'http', apiHost")
+    load_library("", "").set_content(f"<title>Shop</title>{unencrypted}")
+    team.wait_for_events(6)
+    assert team.count() == {"$identify": 1, "add_to_cart": 2, "purchase": 2, "page_viewed": 1}
