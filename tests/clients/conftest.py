@@ -26,6 +26,14 @@ LoadLibrary = Callable[..., Page]
 TRAITS = {"email": "ada@example.com", "first_seen": "monday", "visits": 5, "colours": ["blue", "green"]}
 """What is known of a person to whom the tests have applied one operator after the other."""
 
+_TEAMS_AT_ONCE = 8
+_MAKE_SOURCES = """
+import msgspec
+from tracking.sources import create_source
+keys = [create_source(name, origins)[1] for name, origins in {wanted!r}.items()]
+print(msgspec.json.encode(keys).decode())
+"""
+
 
 class Pages:
     """A web server of somebody's shop: its pages are on another origin than the platform. `html` by path."""
@@ -69,10 +77,11 @@ class _PageHandler(SimpleHTTPRequestHandler):
 
 @dataclass(frozen=True, kw_only=True)
 class Team:
-    """A source of its own on the running platform, with its keys, and a look into the log."""
+    """A source of its own on the running platform, with its keys, a shop, and a look into the log."""
 
     platform: LivePlatform
     name: str
+    shop: Pages
     write_key: str
     secret_key: str
 
@@ -116,45 +125,43 @@ def _find(value: Any, path: tuple[str, ...]) -> Any:
 
 
 @pytest.fixture(scope="session")
-def shop() -> Iterator[Pages]:
-    """The web server of a shop."""
-    pages = Pages(install_packages())
-    yield pages
-    pages.close()
+def coming_teams(live_platform: LivePlatform) -> Iterator[Iterator[Team]]:
+    """Teams without end. Their shops stay open: an origin that another test has had belongs to its source."""
+    made: list[Team] = []
+    yield _make_endless(live_platform, made)
+    for team in made:
+        team.shop.close()
 
 
 @pytest.fixture
-def team(live_platform: LivePlatform, shop: Pages) -> Team:
-    """A team that has just made its source."""
-    name = f"Team {uuid4().hex[:8]}"
-    shared = [] if _has_origin(live_platform, shop.origin) else ["--origin", shop.origin]
-    keys = json.loads(live_platform.manage("source", "add", name, *shared))
-    if not shared:
-        _move_origin(live_platform, shop.origin, name)
-    wait_for(lambda: _is_known(live_platform, keys["write_key"], shop.origin))
-    return Team(platform=live_platform, name=name, write_key=keys["write_key"], secret_key=keys["secret_key"])
+def team(coming_teams: Iterator[Team]) -> Team:
+    """A team that has just made its source, for the pages of a shop of its own."""
+    return next(coming_teams)
 
 
-def _is_known(platform: LivePlatform, key: str, origin: str) -> bool:
+def _make_endless(platform: LivePlatform, made: list[Team]) -> Iterator[Team]:
+    while True:
+        teams = make_teams(platform)
+        made += teams
+        yield from teams
+
+
+def make_teams(platform: LivePlatform) -> list[Team]:
+    """Return several teams that the platform knows: that takes hardly longer than to make one."""
+    modules = install_packages()
+    shops = {f"Team {uuid4().hex[:8]}": Pages(modules) for _ in range(_TEAMS_AT_ONCE)}
+    wanted = {name: [shop.origin] for name, shop in shops.items()}
+    keys = json.loads(platform.manage("shell", "--no-imports", "--command", _MAKE_SOURCES.format(wanted=wanted)))
+    teams = [Team(platform=platform, shop=shops[own["name"]], **own) for own in keys]
+    wait_for(lambda: all(_is_known(team) for team in teams))
+    return teams
+
+
+def _is_known(team: Team) -> bool:
     """Whether the platform's processes have read of the key and the origin: they look once a second."""
-    asked = [platform.post("/v1/events", {"events": []}, X_Write_Key=key, Origin=origin) for _ in range(4)]
+    headers = {"X_Write_Key": team.write_key, "Origin": team.shop.origin}
+    asked = [team.platform.post("/v1/events", {"events": []}, **headers) for _ in range(4)]
     return all(answer.get("code") == "no_events" for _, answer in asked)
-
-
-def _has_origin(platform: LivePlatform, origin: str) -> bool:
-    with platform.connect() as connection:
-        found = connection.execute("select 1 from tracking_allowedorigin where origin = %s", (origin,)).fetchone()
-    return found is not None
-
-
-def _move_origin(platform: LivePlatform, origin: str, name: str) -> None:
-    """An origin belongs to one source: the shop's goes to the team of this test."""
-    statement = """
-        update tracking_allowedorigin set source_id = (select id from tracking_source where name = %s)
-         where origin = %s
-    """
-    with platform.connect() as connection:
-        connection.execute(statement, (name, origin))
 
 
 @pytest.fixture
@@ -196,20 +203,20 @@ def falter_encrypted(falter: Falter, authority: trustme.CA, tmp_path: Path, monk
 
 
 @pytest.fixture
-def load_library(browser: Browser, shop: Pages) -> Iterator[LoadLibrary]:
-    """Open a page of the shop that loads a library (a path below node_modules) and then runs a script."""
+def load_library(browser: Browser, team: Team) -> Iterator[LoadLibrary]:
+    """Open a page of the team's shop that loads a library (a path below node_modules) and then runs a script."""
     contexts = []
 
     def load(library: str, script: str = "") -> Page:
         path = f"/{uuid4().hex}.html"
-        shop.html[path] = (
+        team.shop.html[path] = (
             f"<!doctype html><meta charset=utf-8><title>Shop</title><h1>Shop</h1><script src='/{library}'></script>"
             f"<script>{script}</script>"
         )
         context = browser.new_context()
         contexts.append(context)
         page = context.new_page()
-        page.goto(shop.origin + path)
+        page.goto(team.shop.origin + path)
         return page
 
     yield load

@@ -38,7 +38,7 @@ def count_reports(server: FalteringServer, path: str = "/track") -> int:
 def test_batches_are_reported_once(team: Team, falter: Falter, load_library: LoadLibrary, packing: str) -> None:
     faults = (Fault.ERROR, Fault.BUSY, Fault.LATE, Fault.UNANSWERED)
     server = falter(*faults)
-    more = {"api_payload_format": packing, "batch_request_timeout_ms": 1000, "batch_size": 5}
+    more = {"api_payload_format": packing, "batch_request_timeout_ms": 500, "batch_size": 5}
     page = load_library(LIBRARY, write_start(team, server.url, **more))
     page.evaluate(VISITS)
     team.wait_for_events(20)
