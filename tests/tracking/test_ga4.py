@@ -126,6 +126,18 @@ def test_a_repeated_request_is_stored_once_where_something_tells_it(source: Sour
     assert Event.objects.filter(name="add_to_cart").count() == 3
 
 
+def test_events_that_share_an_id_are_all_stored_once(source: Source) -> None:
+    names = ("page_view", "add_to_cart", "purchase")
+    events = [{"name": name, "params": {"event_id": "page-7"}} for name in names]
+    for _ in range(2):
+        send("/mp/collect", cart(events=events), api_secret=source.write_key)
+        for name in names:
+            send("/g/collect", b"", **{"tid": source.write_key, "cid": "web", "en": name, "ep.event_id": "page-7"})
+    for anonymous_id in ("1.2", "web"):
+        stored = Event.objects.filter(anonymous_id=anonymous_id).values_list("name", flat=True)
+        assert sorted(stored) == ["add_to_cart", "page_viewed", "purchase"]
+
+
 def test_an_old_event_keeps_its_time(source: Source) -> None:
     happened = datetime.now(UTC).replace(microsecond=0) - timedelta(days=10)
     send("/mp/collect", cart(timestamp_micros=int(happened.timestamp() * 1e6)), api_secret=source.write_key)

@@ -99,7 +99,24 @@ def test_a_retry_is_stored_once(source: Source) -> None:
     event = bought(properties={"$set": {"plan": "pro"}})
     for sent_at in ("2026-11-24T12:00:01Z", "2026-11-24T12:00:31Z"):
         send("/batch/", {"api_key": source.write_key, "batch": [event], "sent_at": sent_at})
-    assert sorted(Event.objects.values_list("name", "message_id")) == [("$identify", "u1-set"), ("add_to_cart", "u1")]
+    assert sorted(Event.objects.values_list("name", "message_id")) == [
+        ("$identify", "u1:add_to_cart-set"),
+        ("add_to_cart", "u1:add_to_cart"),
+    ]
+
+
+def test_what_is_said_of_the_person_does_not_displace_the_event_that_said_it(source: Source) -> None:
+    bare = bought(uuid=None, properties={"$insert_id": "i1", "$set": {"plan": "pro"}})
+    for _ in range(2):
+        assert send("/batch/", {"api_key": source.write_key, "batch": [bare]}).status_code == 200
+    assert sorted(Event.objects.values_list("name", flat=True)) == ["$identify", "add_to_cart"]
+
+
+def test_events_of_one_id_are_all_stored(source: Source) -> None:
+    batch = [bought(event=name, timestamp=None) for name in ("signed_up", "paid")]
+    for _ in range(2):
+        assert send("/batch/", {"api_key": source.write_key, "batch": batch}).status_code == 200
+    assert sorted(Event.objects.values_list("name", flat=True)) == ["paid", "signed_up"]
 
 
 def test_a_refused_event_is_kept_and_can_be_mended(source: Source) -> None:

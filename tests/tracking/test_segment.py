@@ -104,6 +104,13 @@ def test_a_retry_is_stored_once_though_its_sent_at_is_new(source: Source) -> Non
     assert Event.objects.count() == 2
 
 
+def test_a_page_and_a_screen_of_one_name_and_moment_are_two(source: Source) -> None:
+    seen = {"userId": "ada", "name": "Home", "timestamp": datetime.now(UTC).isoformat()}
+    for path in ("/v1/page", "/v1/screen", "/v1/page"):
+        send(path, seen, source.write_key)
+    assert sorted(Event.objects.values_list("name", flat=True)) == ["page_viewed", "screen_viewed"]
+
+
 def test_what_the_database_cannot_store_is_mended(source: Source) -> None:
     body = b'{"event": "a", "userId": "ada", "properties": {"x": "half \\ud83c, nul \\u0000, \\\\u0000", "n": NaN}}'
     assert send("/v1/track", body, source.write_key).status_code == 200

@@ -3,7 +3,7 @@
 import msgspec
 
 from engagement.lib.ids import compute_id
-from tracking.wire.fields import Fields
+from tracking.wire.fields import Fields, name_message_id
 
 _HAPPENS_ONCE = frozenset({"purchase", "refund"})
 
@@ -11,11 +11,12 @@ _HAPPENS_ONCE = frozenset({"purchase", "refund"})
 def read_own_id(name: str, params: Fields) -> str | None:
     """Return what the sender itself calls unique: `event_id`, or the transaction of a purchase or a whole refund.
 
-    A refund that lists items is a part of one, and there may be several of a transaction.
+    Tag managers give all events of a page one `event_id`: the name is part of it. A refund that lists items is a part
+    of one, and there may be several of a transaction.
     """
     given = params.get("event_id")
     if _is_id(given):
-        return str(given)
+        return name_message_id(str(given), name)
     transaction = params.get("transaction_id")
     if name not in _HAPPENS_ONCE or not _is_id(transaction) or (name == "refund" and params.get("items")):
         return None

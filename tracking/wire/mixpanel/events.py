@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 
 from tracking.event import ALIAS, IDENTIFY, Item
-from tracking.schema.validate import MAX_ID
-from tracking.wire.fields import Fields, Unclear, read_id, read_object
+from tracking.wire.fields import Fields, Unclear, name_message_id, read_id, read_object
 from tracking.wire.mixpanel.identity import (
     Ids,
     is_device,
@@ -136,4 +135,4 @@ def _read_message_id(told: Fields, properties: Fields, timestamp: datetime | Non
     given = read_id(properties, "$insert_id")
     if given is None:
         return make_message_id(told) if timestamp is not None else None
-    return given if len(given) > MAX_ID else f"{given}:{told.get('event')}"[:MAX_ID]
+    return name_message_id(given, told.get("event"))

@@ -8,7 +8,15 @@ import msgspec
 
 from engagement.lib.ids import compute_id
 from tracking.event import ALIAS, GROUP, IDENTIFY, PAGE_VIEWED, Item, Rejection
-from tracking.wire.fields import Fields, Unclear, parse_leniently, read_id, read_moment, read_object
+from tracking.wire.fields import (
+    Fields,
+    Unclear,
+    name_message_id,
+    parse_leniently,
+    read_id,
+    read_moment,
+    read_object,
+)
 from tracking.wire.pages import describe_page
 from tracking.wire.posthog.names import (
     ALIASES,
@@ -45,10 +53,16 @@ def cut_event(event: Any) -> list[Any]:
     """Return what an event says of its person, if anything, as an event before it; and the event."""
     if not isinstance(event, dict) or read_text(event, "event") in STATEMENTS or not _says_something(event):
         return [event]
-    statement = event | {"event": SET}
-    if isinstance(event.get("uuid"), str):
-        statement["uuid"] = f"{event['uuid']}-set"
-    return [statement, event]
+    return [event | {"event": SET} | _name_statement(event), event]
+
+
+def _name_statement(event: Fields) -> dict[str, str]:
+    """An id that cannot be read makes none here: the statement and the event are refused for it."""
+    try:
+        given = _read_given_id(event, read_object(event, "properties"))
+    except Unclear:
+        return {}
+    return {"uuid": name_message_id(given, f"{event.get('event')}-set")} if given is not None else {}
 
 
 def _says_something(event: Fields) -> bool:
@@ -83,7 +97,7 @@ def _make_item(index: int, event: Any, sent_at: datetime | None, is_import: bool
         name=ours,
         user_id=user_id,
         anonymous_id=anonymous_id,
-        message_id=read_id(event, "uuid") or read_id(properties, "$insert_id") or _make_message_id(event, timestamp),
+        message_id=_choose_message_id(event, name, properties, timestamp),
         timestamp=timestamp,
         sent_at=None if read_text(properties, "$lib") in STALE_SENT_AT else sent_at,
         properties=told,
@@ -104,6 +118,18 @@ def _read_seconds(value: Any) -> datetime | None:
         return _EPOCH + timedelta(seconds=value)
     except (OverflowError, ValueError):
         return None
+
+
+def _read_given_id(event: Fields, properties: Fields) -> str | None:
+    return read_id(event, "uuid") or read_id(properties, "$insert_id")
+
+
+def _choose_message_id(event: Fields, name: str, properties: Fields, timestamp: datetime | None) -> str | None:
+    """To PostHog one id may stand for events of several names. A statement that was cut off has its event's already."""
+    given = _read_given_id(event, properties)
+    if given is None:
+        return _make_message_id(event, timestamp)
+    return given if name == SET else name_message_id(given, name)
 
 
 def _make_message_id(event: Fields, timestamp: datetime | None) -> str | None:
