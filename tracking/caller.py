@@ -8,7 +8,7 @@ import msgspec
 from tracking.addresses import reduce_address
 from tracking.bots import is_bot
 from tracking.registry import KnownSource, Registry
-from tracking.signature import HEADER, TIMESTAMP_HEADER, Signed, check_signature
+from tracking.signature import HEADER, TIMESTAMP_HEADER, Signed, check_signature, normalize_signature
 from tracking.wire.request import WireError, WireRequest, WireResponse
 
 _CORS_METHODS = "GET, POST"
@@ -77,7 +77,7 @@ def authenticate(request: WireRequest, registry: Registry, key: str | None, now:
 
 
 def verify_signature(source: KnownSource, signed: Signed, now: datetime) -> str | None:
-    """Return the signature of a request with a secret key; None where there is none and none is needed.
+    """Return the signature of a request with a secret key, in its one form; None where none is there or needed.
 
     Raises WireError (401) where it does not hold, or lacks though the source demands it.
     """
@@ -86,7 +86,7 @@ def verify_signature(source: KnownSource, signed: Signed, now: datetime) -> str 
     problem = check_signature(signed, source.signing_secrets, now)
     if problem is not None:
         raise WireError(401, problem.code, problem.message, "X-Signature")
-    return signed.signature
+    return normalize_signature(signed.signature)
 
 
 def describe_signed(request: WireRequest) -> Signed:

@@ -22,7 +22,7 @@ from tracking.quarantine import NO_ROOM, HoldFailed, Refused, hold_items, keep_r
 from tracking.refusals import get_tally
 from tracking.registry import KnownSource, Registry
 from tracking.schema.fit import ACCEPT, MISMATCH, QUARANTINE, Gate, Misfit, find_misfit
-from tracking.schema.validate import MAX_BODY, MAX_EVENT, check_item
+from tracking.schema.validate import MAX_BODY, MAX_EVENT, TOO_DEEP, check_item
 from tracking.visitor import give_identity
 from tracking.wire.dialect import Dialect, Parsed, Told
 from tracking.wire.dialects import DIALECTS, find_dialect
@@ -59,12 +59,18 @@ def answer_request(request: WireRequest, intake: Intake) -> WireResponse:
         headers |= {"Retry-After": "60"}
     except (AppendFailed, HoldFailed):
         answer = _ask_again(request, dialect)
+    except RecursionError:
+        answer = dialect.refuse(request, WireError(400, "too_deep", TOO_DEEP))
     return msgspec.structs.replace(answer, headers=headers | answer.headers)
 
 
 def answer_unavailable(request: WireRequest) -> WireResponse:
     """Answer while nobody can be known, because the database is away. Every client sends it again."""
-    return _ask_again(request, find_dialect(request))
+    try:
+        dialect = find_dialect(request)
+    except WireError:
+        dialect = NATIVE
+    return _ask_again(request, dialect)
 
 
 def _ask_again(request: WireRequest, dialect: Dialect) -> WireResponse:
@@ -285,7 +291,12 @@ def _append(rows: list[tuple[int, Row]], rejections: list[Rejection], appender: 
 def _describe_refused(
     rejection: Rejection, item: Item | None, caller: Caller, dialect: str, cut: Callable[[int], bytes]
 ) -> Refused:
-    """An item that was understood is kept in the platform's own words, whatever dialect it came in."""
+    """An item that was understood is kept in the platform's own words, whatever dialect it came in.
+
+    One that is nested too deep is kept as it came: to write it again may take more of the stack than there is.
+    """
+    if rejection.code == "too_deep":
+        item = None
     if item is not None and caller.is_bot:
         item = msgspec.structs.replace(item, context=item.context | {BOT: True})
     return Refused(

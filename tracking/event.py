@@ -161,9 +161,13 @@ def correct_skew(timestamp: datetime, sent_at: datetime | None, received_at: dat
     if sent_at is None:
         return timestamp
     skew = received_at - sent_at
-    if _SKEW_NOISE < abs(skew) <= DAY:
+    if not _SKEW_NOISE < abs(skew) <= DAY:
+        return timestamp
+    try:
         return timestamp + skew
-    return timestamp
+    except OverflowError:
+        # The first or the last moment that there is: a client's "no time", which the range check refuses.
+        return timestamp
 
 
 def stamp_item(item: Item, stamp: Stamp) -> NewEvent | Rejection:

@@ -51,11 +51,16 @@ def compute_signature(secret: bytes, signed: Signed) -> str:
     return hmac.new(secret, head.encode() + signed.body, hashlib.sha256).hexdigest()
 
 
+def normalize_signature(given: str) -> str:
+    """Return the one form of a signature that may be written in several: what is remembered must be that."""
+    return given.removeprefix(_SCHEME).lower()
+
+
 def check_signature(signed: Signed, secrets: Iterable[bytes], now: datetime) -> SignatureProblem | None:
     """Return why a request is not its sender's, or None. Takes as long for a wrong signature as for a right one."""
     if not signed.signature or not signed.timestamp:
         return REQUIRED
-    given = signed.signature.removeprefix(_SCHEME).lower().encode("ascii", "replace")
+    given = normalize_signature(signed.signature).encode("ascii", "replace")
     found = [hmac.compare_digest(compute_signature(secret, signed).encode(), given) for secret in secrets]
     if not any(found) or not (signed.timestamp.isascii() and signed.timestamp.isdecimal()):
         return WRONG

@@ -1,5 +1,6 @@
 """Visitors without an id: the anonymous id that a page which sends none is given, in a first-party cookie."""
 
+import re
 from uuid import uuid4
 
 import msgspec
@@ -12,13 +13,17 @@ from tracking.wire.request import Cookie, WireRequest
 
 COOKIE = "ea_id"
 _COOKIE_SECONDS = 400 * 86_400
+# A cookie is what a client says it is, and the look at a body's values sees no headers.
+_OURS = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LEAST_UNIQUE = 16
 
 
 def give_identity(told: Told, request: WireRequest, caller: Caller) -> tuple[Told, Cookie | None]:
     """Give the one item of a request an anonymous id where it has none, and the cookie that keeps it.
 
-    The id is computed from the message id where there is one, so that a retry whose answer, and cookie, was lost is
-    still the same person. A request from another site carries no cookie: its event is marked, and counted.
+    The id is computed from the message id where that is one that nobody else has (16 characters or more), so that a
+    retry whose answer, and cookie, was lost is still the same person. A request from another site carries no cookie:
+    its event is marked, and counted.
     """
     item = told.items[0]
     if not isinstance(item, Item) or item.anonymous_id is not None:
@@ -26,7 +31,7 @@ def give_identity(told: Told, request: WireRequest, caller: Caller) -> tuple[Tol
     known = request.cookies.get(COOKIE)
     if item.user_id is not None and known is None:
         return told, None
-    if known is not None and 1 <= len(known) <= 64:
+    if known is not None and _OURS.fullmatch(known):
         return _replace(told, msgspec.structs.replace(item, anonymous_id=known)), None
     anonymous_id = _make_anonymous_id(item, caller.source.id)
     is_lost = not _is_first_party(request, caller)
@@ -41,7 +46,7 @@ def _replace(told: Told, item: Item) -> Told:
 
 
 def _make_anonymous_id(item: Item, source_id: int) -> str:
-    if item.message_id is None:
+    if item.message_id is None or len(item.message_id) < _LEAST_UNIQUE:
         return uuid4().hex
     return compute_id("anonymous", str(source_id), item.message_id).hex
 

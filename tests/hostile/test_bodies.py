@@ -132,6 +132,14 @@ def test_no_body_brings_an_address_down_or_fills_the_memory(
     assert all(len(row.payload) <= 32 * 1024 for row in Quarantined.objects.filter(is_held=False)[:100])
 
 
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/identify", "/v1/batch", "/track", "/mp/collect", "/batch"])
+def test_no_depth_is_too_deep_for_the_stack(path: str, keys: SourceKeys) -> None:
+    # Between what is read and what is not lies what is read and can barely be written.
+    for depth in range(880, 1_000):
+        answer = send(path, wrap(nest(depth)), keys)
+        assert answer.status_code < 500, depth
+
+
 def test_these_addresses_are_there() -> None:
     assert set(READERS) <= set(REPORTING)
 

@@ -77,6 +77,13 @@ def test_a_client_is_told_to_come_again(path: str, body: object, tmp_path: Path)
     assert int(answer["Retry-After"]) > 0
 
 
+@pytest.mark.usefixtures("source")
+def test_so_is_one_whose_body_is_damaged(tmp_path: Path) -> None:
+    with lose_database(tmp_path):
+        client = Client(raise_request_exception=False)
+        assert client.post("/v1/identify", b"\x1f\x8bxx", content_type="application/json").status_code == 503
+
+
 def test_what_comes_again_is_taken_once_the_database_is_back(source: Source, tmp_path: Path) -> None:
     body = {"event": "view", "user_id": "ada", "message_id": "m1"}
     key = {"x-write-key": source.write_key}

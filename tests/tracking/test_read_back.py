@@ -64,6 +64,8 @@ def test_filters_by_name_and_user(keys: SourceKeys) -> None:
     [
         ({"limit": 0}, "invalid_limit", "limit"),
         ({"limit": "x"}, "invalid_limit", "limit"),
+        ({"limit": "9" * 5_000}, "invalid_limit", "limit"),
+        ({"name": "a\0"}, "nul_character", "name"),
         ({"cursor": "?"}, "invalid_cursor", "cursor"),
     ],
 )

@@ -107,6 +107,14 @@ def test_a_copy_is_refused(server: Server) -> None:
     assert server.report(server.sign(age=1)).status_code == 202
 
 
+def test_a_copy_is_refused_however_its_signature_is_written(server: Server) -> None:
+    signed = server.sign()
+    assert server.report(signed).status_code == 202
+    digest = signed["x-signature"].removeprefix("v1=")
+    for written in (digest, digest.upper(), f"v1={digest.upper()}", digest.capitalize()):
+        assert read_code(server.report(signed | {"x-signature": written})) == (409, "replayed")
+
+
 def test_a_copy_is_refused_by_every_process(server: Server) -> None:
     signed = {name.replace("-", "_"): value for name, value in server.sign().items()}
     with serve_twice() as places:

@@ -1,6 +1,7 @@
 """The simplest snippet there is: `POST /track-event`."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def test_a_page_without_an_id_is_known_again_by_its_cookie(keys: SourceKeys) -> 
 
 def test_a_retry_that_lost_its_cookie_is_the_same_person(keys: SourceKeys) -> None:
     for _ in range(2):
-        send({"event": "page_view", "message_id": "m1"}, origin=SHOP, host="localhost")
+        send({"event": "page_view", "message_id": "5f2a4c1e-b7d3-page-1"}, origin=SHOP, host="localhost")
 
     assert Event.objects.count() == 1
 
@@ -56,8 +57,39 @@ def test_a_retry_that_lost_its_cookie_is_the_same_person(keys: SourceKeys) -> No
 def test_two_strangers_with_the_same_weak_message_id_do_not_collide(keys: SourceKeys) -> None:
     for anonymous_id in ("a", "b"):
         send({"event": "page_view", "message_id": "1", "anonymous_id": anonymous_id}, origin=SHOP)
+    for _ in range(2):
+        send({"event": "page_view", "message_id": "1"}, origin=SHOP, host="localhost")
 
+    assert Event.objects.count() == 4
+
+
+@pytest.mark.parametrize("cookie", ['"\\000x"', "a b", "é", "x" * 65])
+def test_a_cookie_that_is_none_of_ours_is_replaced(keys: SourceKeys, cookie: str) -> None:
+    answer = send({"event": "page_view"}, origin=SHOP, host="localhost", cookie=f"ea_id={cookie}")
+
+    assert answer.status_code == 202
+    assert answer.cookies["ea_id"].value == Event.objects.get().anonymous_id
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_time_at_the_end_of_all_times_fails_alone(keys: SourceKeys, moment: str) -> None:
+    now = datetime.now(UTC)
+    for hours in (-1, 1):
+        sent_at = (now + timedelta(hours=hours)).isoformat()
+        events = [{"event": "bad", "user_id": "ada", "timestamp": moment}, {"event": f"good {hours}", "user_id": "ada"}]
+        body = {"events": events, "sent_at": sent_at}
+        answer = send(body, "/v1/events", authorization=f"Bearer {keys.write_key}")
+        codes = [one["code"] for one in answer.json()["results"]]
+        assert codes == ["timestamp_out_of_range", None]
     assert Event.objects.count() == 2
+
+
+def test_an_alias_names_who_it_was(keys: SourceKeys) -> None:
+    for previous_id in (None, ""):
+        body = {"previous_id": previous_id, "user_id": "ada"}
+        answer = send(body, "/v1/alias", authorization=f"Bearer {keys.secret_key}")
+        assert answer.json()["results"][0]["field"] == "previous_id"
+    assert not Event.objects.exists()
 
 
 def test_a_cross_origin_event_without_an_id_is_marked_as_without_identity(keys: SourceKeys) -> None:

@@ -17,7 +17,7 @@ MAX_LIMIT = 1_000
 def read_limit(request: Request) -> int:
     """Return `limit`, 1 to 1,000."""
     raw = request.query_params.get("limit", str(DEFAULT_LIMIT))
-    if not raw.isdecimal() or not 1 <= int(raw) <= MAX_LIMIT:
+    if not raw.isdecimal() or len(raw) > 4 or not 1 <= int(raw) <= MAX_LIMIT:
         raise ValidationError({"limit": [f"A number from 1 to {MAX_LIMIT}."]}, code="invalid_limit")
     return int(raw)
 

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -73,6 +73,8 @@ def list_events(request: Request, source_id: int) -> Response:
     rows = Event.objects.filter(source_id=source_id, id__gt=read_cursor(request)).exclude(origin=SYSTEM)
     name, user_id = request.query_params.get("name"), request.query_params.get("user_id")
     if name:
+        if "\x00" in name:
+            raise ValidationError({"name": ["A name holds no U+0000."]}, code="nul_character")
         rows = rows.filter(name=name)
     if user_id:
         rows = rows.filter(profile_id=compute_user_profile_id(user_id))

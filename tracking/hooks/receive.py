@@ -17,6 +17,7 @@ from tracking.intake import Intake
 from tracking.log.append import AppendFailed
 from tracking.quarantine import HoldFailed
 from tracking.registry import KnownSource
+from tracking.schema.validate import TOO_DEEP
 from tracking.wire.body import inflate
 from tracking.wire.hooks.map_payload import Mapped, Result
 from tracking.wire.hooks.payload import MAX_PAYLOAD
@@ -57,6 +58,9 @@ def answer_hook(request: WireRequest, source_id: int, name: str, intake: Intake,
     except WireError as error:
         diary.note(Entry(hook_id=hook.id, at=intake.now, outcome=Outcome.FAILED, failure=error.message))
         return error.answer({} if error.retry_after is None else {"Retry-After": str(error.retry_after)})
+    except RecursionError:
+        diary.note(Entry(hook_id=hook.id, at=intake.now, outcome=Outcome.FAILED, failure=TOO_DEEP))
+        return WireError(400, "too_deep", TOO_DEEP).answer({})
     except (AppendFailed, HoldFailed):
         return answer_unavailable()
 

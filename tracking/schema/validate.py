@@ -10,6 +10,7 @@ MAX_BATCH = 1_000
 MAX_EVENT = 32 * 1024
 MAX_PROPERTIES = 255
 MAX_DEPTH = 16
+TOO_DEEP = f"Objects and lists may be nested {MAX_DEPTH} deep."
 MAX_NAME = 200
 MAX_ID = 255
 
@@ -84,7 +85,7 @@ def find_problem(value: Any, path: str, depth: int = 1) -> tuple[str, str, str] 
     else:
         return None
     if depth > MAX_DEPTH:
-        return "too_deep", path, f"Objects and lists may be nested {MAX_DEPTH} deep."
+        return "too_deep", path, TOO_DEEP
     for key, child in children:
         problem = find_problem(key, path) or find_problem(child, f"{path}.{key}", depth + 1)
         if problem:

@@ -135,6 +135,10 @@ def parse_alias(body: bytes) -> Parsed:
         told = _decode(_alias_decoder.decode, body)
     except msgspec.ValidationError as error:
         return [_describe_error(0, error)]
+    previous_id = _text(told.previous_id)
+    if not previous_id:
+        message = "Give the id that the person had before."
+        return [Rejection(index=0, code="identity_required", field="previous_id", message=message)]
     item = Item(
         index=0,
         name=ALIAS,
@@ -143,7 +147,7 @@ def parse_alias(body: bytes) -> Parsed:
         timestamp=told.timestamp,
         sent_at=told.sent_at,
         user_hash=told.user_hash,
-        properties={"previous_id": _text(told.previous_id)},
+        properties={"previous_id": previous_id},
     )
     return [item]
 

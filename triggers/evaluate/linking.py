@@ -41,8 +41,8 @@ def ask_for_links(event: LoggedEvent, state: ProfileState) -> list[NewEvent]:
     wanted: list[tuple[UUID, bool]] = []
     if event.anonymous_id is not None:
         wanted.append((compute_anonymous_profile_id(event.source_id, event.anonymous_id), False))
-    if event.name == ALIAS:
-        previous = str(event.properties.get("previous_id"))
+    previous = event.properties.get("previous_id") if event.name == ALIAS else None
+    if isinstance(previous, str) and previous:
         wanted.append((compute_anonymous_profile_id(event.source_id, previous), False))
         if not event.context.get("$public"):
             wanted.append((compute_user_profile_id(previous), True))

@@ -21,6 +21,7 @@ from tracking.registry import forget_registry
 from triggers.models import Activation, Delivery
 
 ADA = "603851970716743426"
+CHECKOUT_OF = b'{"customer": {"id": 1}, "email": "ada@example.com", "x": %s}'
 
 
 @pytest.fixture
@@ -107,6 +108,13 @@ def test_signed_payloads_count_towards_the_sources_limit_and_strangers_do_not(sh
     assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
     assert int(answer["Retry-After"]) >= 1
     assert HookPayload.objects.count() == 1
+
+
+def test_a_payload_that_is_nested_too_deep_for_the_stack_is_refused_in_words(shop: Source) -> None:
+    hook = make_hook(shop, mapping={"only_when": "$.x", "is_one_of": ["1"], "time": "", "message_id": ""})
+    answers = [send(hook, CHECKOUT_OF % ('{"a":' * depth + "1" + "}" * depth).encode()) for depth in range(860, 960)]
+    assert {answer.status_code for answer in answers} <= {200, 400}
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 400} <= {"too_deep", "invalid_json"}
 
 
 def test_the_old_secret_is_valid_until_its_time_is_over(shop: Source) -> None:
