@@ -1,6 +1,7 @@
 """Erasing and exporting on a person's page, and the receipts."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from tests.admin.conftest import Login, login  # noqa: F401
 from tests.cast import evaluate, make_rule, make_template, report
 from tracking.event import compute_user_profile_id
 from tracking.models import Erasure, Profile, Source
+from triggers.models import Destination, DestinationProgress
 
 PAGE = f"/admin/tracking/profile/{compute_user_profile_id('ada')}"
 
@@ -81,3 +83,13 @@ def test_nobody_else_erases_or_exports(login: Login, ada: Source, group: str) ->
 
 def test_a_person_who_is_gone_cannot_be_erased_again(login: Login, log: None) -> None:  # noqa: F811
     assert login("Privacy").get(f"/admin/tracking/profile/{uuid4()}/erase/").status_code == 404
+
+
+def test_before_somebody_is_erased_it_is_said_who_was_sent_copies(login: Login, ada: Source) -> None:  # noqa: F811
+    client = login("Privacy")
+    assert "erase them there too" not in client.get(f"{PAGE}/erase/").content.decode()
+    for name, sent_at in (("Warehouse", datetime.now(UTC)), ("Not yet", None)):
+        destination = Destination.objects.create(name=name, kind="webhook")
+        DestinationProgress.objects.create(destination=destination, sent_at=sent_at)
+
+    assert "What Warehouse was sent stays there: erase them there too." in client.get(f"{PAGE}/erase/").content.decode()

@@ -91,7 +91,8 @@ class EventTypeAdmin(SchemaPages):
         others = [
             (name_source(sources, source), number) for source, number in sort_counts(count_others(datetime.now(UTC)))
         ]
-        context = {"others": others, "most_new": MAX_NEW_TYPES}
+        is_silent = not EventType.objects.filter(is_derived=False).exists()
+        context = {"others": others, "most_new": MAX_NEW_TYPES, "is_silent": is_silent}
         return super().changelist_view(request, (extra_context or {}) | context)
 
     def change_view(

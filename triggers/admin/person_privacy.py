@@ -15,6 +15,7 @@ from tracking.models import Profile
 from tracking.profiles import load_person
 from triggers.erase.preview import count_held
 from triggers.export import export_person
+from triggers.models import Destination
 
 _TIMEOUT_MS = 20_000
 MAY_ERASE = "tracking.erase_person"
@@ -44,6 +45,7 @@ def erase_person(request: HttpRequest, profile: Profile, page: dict[str, Any]) -
         "held": held,
         "others": len(person.spans) - 1 if person is not None else 0,
         "is_wrong": request.method == "POST",
+        "told": list(Destination.objects.filter(progress__sent_at__isnull=False).values_list("name", flat=True)),
     }
     return TemplateResponse(request, "admin/triggers/erase_person.html", context)
 
