@@ -115,7 +115,7 @@ class EventTypeAdmin(SchemaPages):
         hint = find_hint(row.name)
         better = hint.suggestion if hint is not None else None
         return format_html(
-            "<code>{}</code>{}{}",
+            '<span class="wrap"><code>{}</code>{}{}</span>',
             row.name,
             format_html('<br><span class="badge">{}</span>', marks) if marks else "",
             format_html('<br><span class="quiet">as snake_case: {}</span>', better) if better else "",
@@ -153,7 +153,7 @@ class EventTypeAdmin(SchemaPages):
         number = row.usage.misfits if row.usage is not None else 0
         told = f"{number:,} misfits taken" if number else f"misfits {words}"
         return format_html(
-            '<span class="badge good">version {}</span><br><span class="badge {}">{}</span>',
+            '<span class="wrap"><span class="badge good">version {}</span><br><span class="badge {}">{}</span></span>',
             row.in_force.number,
             "warning" if number else tone,
             told,

@@ -110,7 +110,7 @@ class DestinationAdmin(PageAdmin):
         badge, since = str(destination.standing.badge), destination.standing.progress.failing_since
         if since is None or destination.state != DestinationState.ON:
             return badge
-        return format_html("{}<br>since {}", destination.standing.badge, mark_moment(since))
+        return format_html('<span class="wrap">{}<br>since {}</span>', destination.standing.badge, mark_moment(since))
 
     @admin.display(description="waiting")
     def waiting(self, destination: Any) -> str:
