@@ -155,18 +155,19 @@ def compute_derived_id(detector: str, profile_id: UUID, key: str, last_event_id:
 def correct_skew(timestamp: datetime, sent_at: datetime | None, received_at: datetime) -> datetime:
     """Return when it happened by our clock.
 
-    The client's clock is off by received_at - sent_at. Less than five seconds is the network; more than a day means
-    that `sent_at` is not fresh (some clients repeat the first one on every retry): both leave the time as it is.
+    The client's clock is off by received_at - sent_at. Less than five seconds is the network; a `sent_at` of more than
+    a day ago is not fresh (some clients repeat the first one on every retry): both leave the time as it is. One that
+    is ahead cannot be old, however far: the clock is wrong.
     """
     if sent_at is None:
         return timestamp
     skew = received_at - sent_at
-    if not _SKEW_NOISE < abs(skew) <= DAY:
+    if -_SKEW_NOISE <= skew <= _SKEW_NOISE or skew > DAY:
         return timestamp
     try:
         return timestamp + skew
     except OverflowError:
-        # The first or the last moment that there is: a client's "no time", which the range check refuses.
+        # The first or the last moment that there is: a client's "no time". As the event's own it is out of range.
         return timestamp
 
 

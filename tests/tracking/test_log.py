@@ -4,11 +4,12 @@ import random
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
 
-from engagement.lib.ids import LANES, compute_boundary
+from engagement.lib.ids import LANES, compute_boundary, read_moment
 from engagement.lib.postgres import open_connection
 from tests.cast import RETENTION, report
 from tracking.event import Item, NewEvent, Stamp, stamp_item
@@ -142,6 +143,32 @@ def test_a_client_with_a_clock_an_hour_off_is_corrected_and_its_retry_known(sour
 
     event = Event.objects.get()
     assert abs(event.received_at - event.occurred_at - timedelta(minutes=10)) < timedelta(seconds=5)
+
+
+def test_a_clock_days_ahead_that_says_so_is_corrected_and_its_retry_known(source: Source) -> None:
+    for days in (1.01, 3, 4000):
+        its_now = datetime.now(UTC) + timedelta(days=days)
+        said: dict[str, Any] = {"message_id": f"m{days}", "timestamp": its_now - timedelta(minutes=10)}
+        for later in (0, 20, 60):
+            report("a", source=source, sent_at=its_now + timedelta(seconds=later), **said)
+
+        event = Event.objects.get(message_id=f"m{days}")
+        assert abs(event.received_at - event.occurred_at - timedelta(minutes=10)) < timedelta(seconds=5)
+        assert abs(read_moment(event.id) - event.received_at) < timedelta(days=1)
+
+
+def test_what_was_sent_days_ago_by_its_own_word_keeps_its_time(source: Source) -> None:
+    moment = datetime.now(UTC) - timedelta(days=3)
+    report("a", source=source, timestamp=moment, sent_at=moment + timedelta(minutes=1))
+
+    assert Event.objects.get().occurred_at == moment
+
+
+def test_a_clock_beyond_all_bounds_is_not_believed(source: Source) -> None:
+    moment = datetime.now(UTC) - timedelta(minutes=5)
+    report("a", source=source, timestamp=moment, sent_at=datetime(9999, 12, 31, tzinfo=UTC))
+
+    assert Event.objects.get().occurred_at == moment
 
 
 def test_a_clock_days_off_does_not_leave_the_partitions(source: Source) -> None:
