@@ -137,6 +137,17 @@ def test_who_was_refused_is_refused_again_without_a_question(valkey: Valkey) -> 
     assert count_scripts(client) - asked <= 1 + (time.monotonic() - begun) / 0.25
 
 
+def test_a_batch_that_is_refused_again_and_again_shuts_out_nobody_who_asks_for_less(valkey: Valkey) -> None:
+    limiter = Limiter(SharedBuckets(ValkeyLink(valkey.cache_url(), timeout=5)))
+    client = redis.Redis.from_url(valkey.cache_url())
+    assert limiter.take([charge(200, rate=100, burst=1000)], is_public=True) is None
+    asked = count_scripts(client)
+    for _ in range(40):
+        assert limiter.take([charge(1000, rate=100, burst=1000)], is_public=True) is not None
+        assert limiter.take([charge(1, rate=100, burst=1000)], is_public=True) is None
+    assert count_scripts(client) - asked <= 5
+
+
 def test_neither_addresses_nor_users_stand_in_valkey(valkey: Valkey) -> None:
     limiter = Limiter(SharedBuckets(ValkeyLink(valkey.cache_url(), timeout=5)))
     limiter.take(

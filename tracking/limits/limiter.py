@@ -15,19 +15,19 @@ MOST_ACCOUNTS = 50_000
 REMEMBERED_SECONDS = 10.0
 """What was not used for this long is forgotten: what it took ahead has filled again meanwhile."""
 _REFUSED_SECONDS = 0.25
-"""So long somebody who was refused is refused again without a question."""
+"""So long somebody who was refused is refused again without a question, unless they ask for less."""
 
 
 class _Account:
-    """What this process knows of a bucket: `left` to spend, `owed` of it not booked yet; and, for the time when
-    nothing is shared, a bucket of its own."""
+    """What this process knows of a bucket: `left` to spend, `owed` of it not booked yet; how much was refused of late;
+    and, for the time when nothing is shared, a bucket of its own."""
 
-    __slots__ = ("at", "left", "level", "owed", "refused_until", "wait")
+    __slots__ = ("at", "left", "level", "owed", "refused", "refused_until", "wait")
 
     def __init__(self, charge: Charge, now: float) -> None:
         self.left = self.owed = charge.limit.chunk
         self.level, self.at = charge.limit.burst, now
-        self.refused_until = self.wait = 0.0
+        self.refused = self.refused_until = self.wait = 0.0
 
 
 class Limiter:
@@ -50,7 +50,8 @@ class Limiter:
             accounts, short = [], []
             for place, charge in enumerate(charges):
                 account = self._young.get((charge.source_id, charge.key)) or self._open(charge, now)
-                if now < account.refused_until:
+                # A batch that was refused says nothing of a single event, for which there may be room.
+                if now < account.refused_until and charge.cost >= account.refused:
                     return Excess(charge.subject, max(account.wait, account.refused_until - now))
                 if account.left < charge.cost:
                     short.append(place)
@@ -94,8 +95,10 @@ class Limiter:
         for booking, account in zip(bookings, accounts, strict=True):
             account.left += booking.charge.cost - booking.want
         empty = accounts[booked.short]
-        empty.wait, empty.refused_until = booked.wait, now + min(booked.wait, _REFUSED_SECONDS)
-        return Excess(bookings[booked.short].charge.subject, booked.wait)
+        charge = bookings[booked.short].charge
+        empty.refused, empty.wait = charge.cost, booked.wait
+        empty.refused_until = now + min(booked.wait, _REFUSED_SECONDS)
+        return Excess(charge.subject, booked.wait)
 
 
 def _go_alone(bookings: list[Booking], accounts: list[_Account], now: float, is_public: bool) -> Excess | None:
