@@ -6,6 +6,7 @@ import time
 
 import structlog
 
+from tracking.arrival import check_speaker, settle_item
 from tracking.caller import Caller
 from tracking.event import Item
 from tracking.limits.limit import Charge, Limit, Limits, Subject, name_address
@@ -68,13 +69,16 @@ def admit_request(caller: Caller) -> None:
 
 
 def admit_items(items: Parsed, caller: Caller) -> None:
-    """Charge what a request holds: the further events, and each person's own. Raises WireError (429)."""
+    """Charge what a request holds: the further events, and each person's own. Raises WireError (429).
+
+    A person is not charged for what somebody says who may not speak for them.
+    """
     limits = caller.source.limits
     if limits is None:
         return
     charges = _list_whole(caller, limits, len(items) - 1) if len(items) > 1 else []
     if caller.is_public and limits.person is not None:
-        charges += _list_people(items, caller.source.id, limits.person)
+        charges += _list_people(items, caller, limits.person)
     _take(charges, caller)
 
 
@@ -120,10 +124,14 @@ def _list_whole(caller: Caller, limits: Limits, cost: int) -> list[Charge]:
     return charges
 
 
-def _list_people(items: Parsed, source_id: int, limit: Limit) -> list[Charge]:
+def _list_people(items: Parsed, caller: Caller, limit: Limit) -> list[Charge]:
     costs: dict[str, int] = {}
     for item in items:
-        if isinstance(item, Item):
+        if isinstance(item, Item) and not _is_forged(item, caller):
             person = f"u{item.user_id}" if item.user_id is not None else f"a{item.anonymous_id}"
             costs[person] = costs.get(person, 0) + 1
-    return [Charge(Subject.PERSON, source_id, person, limit, cost) for person, cost in costs.items()]
+    return [Charge(Subject.PERSON, caller.source.id, person, limit, cost) for person, cost in costs.items()]
+
+
+def _is_forged(item: Item, caller: Caller) -> bool:
+    return caller.source.demands_user_hash and check_speaker(settle_item(item, caller), caller) is not None

@@ -1,5 +1,7 @@
 """Limits: shared by all processes through Valkey, and what holds while it is away or hangs."""
 
+import hashlib
+import hmac
 import json
 import os
 import signal
@@ -210,6 +212,17 @@ def test_each_kind_of_client_is_told_what_it_comes_again_for(path: str, body: An
     refused = post(source, named, path)
     assert refused.status_code == status
     assert int(refused["Retry-After"]) >= 1
+
+
+@pytest.mark.usefixtures("log")
+def test_who_may_not_speak_for_a_person_uses_up_nothing_of_theirs() -> None:
+    source = make_source(**NO_LIMITS | {"person_rate": 1, "person_burst": 2, "demands_user_hash": True})
+    secret = make_key(source, KeyKind.IDENTITY).value
+    proof = {"user_hash": hmac.new(secret.encode(), b"ada", hashlib.sha256).hexdigest()}
+    forged = {"events": [ADA, ADA | {"user_hash": "0" * 64}, {"event": "looked", "anonymous_id": "a"}]}
+    assert [post(source, forged, "/v1/events").status_code for _ in range(3)] == [202, 202, 429]
+    assert [post(source, ADA | proof).status_code for _ in range(3)] == [202, 202, 429]
+    assert Event.objects.filter(user_id="ada").count() == 2
 
 
 @pytest.mark.usefixtures("log")
