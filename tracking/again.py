@@ -109,12 +109,11 @@ def read_item(row: Quarantined) -> Item | Rejection:
     """Return a quarantined item as it came."""
     payload = bytes(row.payload)
     try:
-        # What was understood is kept in the platform's own shape.
-        return _item_decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    try:
-        return DIALECTS[row.dialect].parse_item(payload)
+        # Only what was understood has a name, and is kept in the platform's own shape. What was not is its sender's own
+        # text, and may have that shape too: then nothing of it is ours to believe.
+        return _item_decoder.decode(payload) if row.event_name else DIALECTS[row.dialect].parse_item(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Rejection(index=0, code="invalid_json", message="It was too large to be kept whole.")
     except WireError as error:
         return Rejection(index=0, code=error.code, field=error.field, message=error.message)
 

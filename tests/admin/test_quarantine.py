@@ -67,6 +67,14 @@ def test_what_is_no_json_is_shown_as_it_came_and_can_be_mended(client_of_shop: t
     assert Event.objects.filter(name="fine").exists()
 
 
+def test_a_refused_payload_in_our_own_shape_is_shown_as_it_came(client_of_shop: tuple[Client, Source]) -> None:
+    client, source = client_of_shop
+    body = {"event": 5, "index": 0, "name": "$identify", "user_id": "ada", "properties": [1]}
+    item = _send(client, source, body, "/v1/events")
+    page = client.get(f"/admin/tracking/quarantined/{item.pk}/change/")
+    assert json.loads(page.context["adminform"].form.fields["payload_text"].initial) == body
+
+
 def test_a_reserved_name_from_a_page_is_accepted_from_the_admin(client_of_shop: tuple[Client, Source]) -> None:
     client, source = client_of_shop
     item = _send(client, source, {"event": "cart_abandonment", "user_id": "ada"})

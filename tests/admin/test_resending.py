@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from django.test import Client
 
@@ -11,6 +12,7 @@ from tests.admin.conftest import Login
 from tests.cast import approve, evaluate, make_source
 from tracking import again
 from tracking.again import delete_old, run_resendings
+from tracking.event import Item
 from tracking.intake import open_intake
 from tracking.log.append import AppendFailed
 from tracking.models import Event, EventType, Quarantined, Resending, Source
@@ -137,6 +139,45 @@ def test_what_a_page_may_not_say_it_may_not_say_by_way_of_the_quarantine(client:
     preview = client.get(group_page(shop)).context["preview"]
 
     assert preview.fitting == 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"name": "$linked", "properties": {"profile": "b3", "user_id": "mallory", "known": True}},
+        {"name": "x", "is_import": True},
+        {"name": "x", "context": {"$bot": False}},
+    ],
+)
+def test_a_refused_payload_in_our_own_shape_is_not_believed(client: Client, shop: Source, said: dict[str, Any]) -> None:
+    send(shop, {"event": 5, "index": 0, "user_id": "ada"} | said, {"event": "x", "user_id": "ada"})
+    kept = Quarantined.objects.get()
+    group = f"?source={shop.pk}&held=0&code={kept.code}&field={kept.field}&event="
+
+    assert client.get(f"/admin/tracking/quarantined/group/{group}").context["preview"].fitting == 0
+    client.post(f"/admin/tracking/quarantined/group/{group}")
+    run_resendings(open_intake(), 10)
+
+    assert Resending.objects.get().left == 1
+    assert Event.objects.count() == 1
+
+
+def test_no_name_of_ours_but_what_clients_say_comes_by_way_of_the_quarantine(shop: Source) -> None:
+    item = Item(index=0, name="$linked", user_id="ada", properties={"profile": "b3", "user_id": "mallory"})
+    row = Quarantined(
+        source=shop,
+        received_at=datetime.now(UTC),
+        event_name=item.name,
+        payload=msgspec.json.encode(item),
+        dialect="native",
+        is_public=False,
+    )
+    problem = again.find_problem(row, open_intake())
+    assert problem is not None
+    assert problem.code == "reserved_event"
+    for name in ("$identify", "$group", "signed_up"):
+        row.payload = msgspec.json.encode(msgspec.structs.replace(item, name=name))
+        assert again.find_problem(row, open_intake()) is None
 
 
 def test_who_has_shown_who_they_are_need_not_show_it_again(client: Client, shop: Source) -> None:

@@ -42,7 +42,7 @@ class MendForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         is_foreign = self.instance.dialect == DIALECT
         field = self.fields["payload_text"]
-        field.initial = write_payload(bytes(self.instance.payload), is_foreign)
+        field.initial = write_payload(self.instance)
         field.help_text = _FOREIGN if is_foreign else _AS_IT_CAME if self.instance.is_held else _AS_SERVER
 
     def clean(self) -> dict[str, Any]:
@@ -83,19 +83,19 @@ def send_mended(row: Quarantined, body: bytes, intake: Intake) -> Rejection | No
     return None if isinstance(outcome, Stored) else Rejection(index=0, code="unstorable", message=outcome.message)
 
 
-def write_payload(payload: bytes, is_foreign: bool = False) -> str:
+def write_payload(row: Quarantined) -> str:
     """Return a payload as JSON to be mended; what is no JSON stays as it is.
 
-    An item that was understood is kept in the platform's own shape: it is shown as its sender would have written it. A
-    foreign one came by a webhook.
+    An item that was understood, which only then has a name, is kept in the platform's own shape: it is shown as its
+    sender would have written it.
     """
+    payload = bytes(row.payload)
     try:
         value = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        shown = _restore_item(value) if row.event_name else value
+        return msgspec.json.format(msgspec.json.encode(shown), indent=2).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return payload.decode("utf-8", "replace")
-    if not is_foreign and isinstance(value, dict) and {"index", "name"} <= value.keys():
-        value = _restore_item(value)
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def _restore_item(item: dict[str, Any]) -> dict[str, Any]:

@@ -91,8 +91,7 @@ class GroupPages(KeysetAdmin):
 
 def show_payload(row: Quarantined) -> str:
     """Return a payload as HTML, the failing field marked: of a foreign one the field is none of its own."""
-    is_foreign = row.dialect == DIALECT
-    return mark_field(write_payload(bytes(row.payload), is_foreign), "" if is_foreign else row.field)
+    return mark_field(write_payload(row), "" if row.dialect == DIALECT else row.field)
 
 
 def _narrow_list(group: Group) -> dict[str, Any]:
