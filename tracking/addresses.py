@@ -5,7 +5,7 @@ import re
 from enum import StrEnum
 from functools import lru_cache
 
-from engagement.lib.addresses import parse_address
+from engagement.lib.addresses import MAX_ADDRESS, parse_address
 
 _BITS = {4: 24, 6: 48}
 _FIELDS = re.compile(rb'("\$?(?:ip|ip_address|ip_override|ipAddress)"\s*:\s*)"[^"]*"')
@@ -28,7 +28,8 @@ def find_visitor(peer: str, forwarded_for: str, proxies: int) -> str:
     if not proxies or not forwarded_for:
         return peer
     seen = [part.strip() for part in forwarded_for.split(",")][-proxies:]
-    return _strip_port(seen[0]) or peer
+    found = _strip_port(seen[0])
+    return found if 0 < len(found) <= MAX_ADDRESS else peer
 
 
 def _strip_port(address: str) -> str:
@@ -37,7 +38,6 @@ def _strip_port(address: str) -> str:
     return address.partition(":")[0] if address.count(":") == 1 else address
 
 
-@lru_cache(maxsize=4096)
 def reduce_address(address: str, policy: AddressPolicy) -> str | None:
     """Return what is kept of an address: all, its network (IPv4 /24, IPv6 /48) or nothing.
 
@@ -45,20 +45,19 @@ def reduce_address(address: str, policy: AddressPolicy) -> str | None:
     """
     if policy == AddressPolicy.KEEP:
         return address or None
-    if policy == AddressPolicy.DROP:
+    # A client may call anything an address, of any length: what is none must not be remembered.
+    if policy == AddressPolicy.DROP or len(address) > MAX_ADDRESS:
         return None
+    return _find_network(address)
+
+
+@lru_cache(maxsize=4096)
+def _find_network(address: str) -> str | None:
     known = parse_address(address)
     if known is None:
         return None
     network = ipaddress.ip_network((known, _BITS[known.version]), strict=False)
     return str(network.network_address)
-
-
-@lru_cache(maxsize=4096)
-def is_visitors(address: str) -> bool:
-    """Whether an address may be a visitor's: those of private networks are proxies or machines of our own."""
-    known = parse_address(address)
-    return known is not None and known.is_global
 
 
 def blank_addresses(payload: bytes, address: str | None) -> bytes:

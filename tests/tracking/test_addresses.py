@@ -30,6 +30,7 @@ def send(source: Source, body: Any, path: str = "/track-event", **headers: str) 
         ("::ffff:203.0.113.77", NETWORK),
         ("fe80::1%eth0", "fe80::"),
         ("somebody", None),
+        ("1" * 65, None),
         ("", None),
     ],
 )
@@ -50,6 +51,7 @@ def test_a_truncated_address_names_a_network(address: str, truncated: str | None
         (f"{ADA}:4711", 1, ADA),
         ("[2001:db8::1]:4711", 1, "2001:db8::1"),
         ("2001:db8::1", 1, "2001:db8::1"),
+        ("x" * 65, 1, "10.0.0.1"),
         ("", 1, "10.0.0.1"),
     ],
 )

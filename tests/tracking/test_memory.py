@@ -2,9 +2,11 @@
 
 import gc
 import json
+import tracemalloc
 import weakref
 
-from django.test import RequestFactory
+import pytest
+from django.test import Client, RequestFactory
 
 from tests.cast import make_source
 from tracking.api.hot_path import HotPathMiddleware
@@ -32,3 +34,24 @@ def test_an_answered_request_is_let_go_without_the_collector(log: None) -> None:
         assert [kept() for kept in answered] == [None] * len(paths)
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("policy", ["drop", "truncate", "keep"])
+def test_a_long_text_that_is_called_an_address_is_not_remembered(log: None, policy: str) -> None:
+    source = make_source(address_policy=policy)
+    client = Client(headers={"x-write-key": source.write_key})
+
+    def send(number: int) -> None:
+        event = {"event": "a", "user_id": "ada", "context": {"ip": f"{number}" + "x" * 900_000}}
+        assert client.post("/track-event", event, content_type="application/json").status_code in (202, 400)
+
+    send(0)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(1, 11):
+            send(number)
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()

@@ -251,6 +251,15 @@ def test_a_large_body_has_its_message_too() -> None:
     ]
 
 
+def test_a_validation_says_a_hundred_things_and_none_at_length() -> None:
+    items: list[Any] = [{f"_{'k' * 26}{number}": [] for number in range(20_000)}]
+    messages = list_messages(request(event(items=items)), 100, NOW)
+    assert (len(messages), messages[0].validation_code) == (100, "EXCEEDED_MAX_ENTITIES")
+    told = list_messages(request(event("x" * 100_000, **{"y" * 100_000: 1})), 100, NOW)
+    assert {message.validation_code for message in told} == {"NAME_INVALID"}
+    assert all(len(message.field_path + message.description) < 600 for message in told)
+
+
 def make_hostile_requests() -> list[WireRequest]:
     """What all events of a request share is there once on the wire, and would be there once for each in memory."""
     keys = {f"k{number}": 1 for number in range(60_000)}

@@ -6,6 +6,7 @@ None of these limits holds for `/mp/collect`, which takes whatever an event of o
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -15,6 +16,9 @@ from tracking.wire.ga4.names import RESERVED_PREFIXES, RESERVED_USER_PROPERTIES,
 
 BACKDATED = timedelta(hours=72)
 MAX_BODY = 130_000
+MAX_MESSAGES = 100
+MAX_SHOWN = 250
+"""Characters of a message's path, and of its words: names are as long as their sender likes."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _ITEM_FIELDS = frozenset(
@@ -78,17 +82,26 @@ Messages = Iterator[Message]
 
 
 def list_messages(whole: Fields, size: int, received_at: datetime | None) -> list[Message]:
-    """Return what is to be said against a request of `size` bytes; nothing is the best that can be."""
-    found = [message for check in _CHECKS for message in check(whole)]
-    if received_at is not None:
-        found += _check_times(whole, received_at)
+    """Return what is to be said against a request of `size` bytes, MAX_MESSAGES at most; nothing is the best that can
+    be."""
+    return list(islice(_find_messages(whole, size, received_at), MAX_MESSAGES))
+
+
+def _find_messages(whole: Fields, size: int, received_at: datetime | None) -> Messages:
     if size > MAX_BODY:
-        found.append(_say("", "EXCEEDED_MAX_ENTITIES", f"The body may hold {MAX_BODY} bytes; it holds {size}."))
-    return found
+        yield _say("", "EXCEEDED_MAX_ENTITIES", f"The body may hold {MAX_BODY} bytes; it holds {size}.")
+    for check in _CHECKS:
+        yield from check(whole)
+    if received_at is not None:
+        yield from _check_times(whole, received_at)
 
 
 def _say(path: str, code: str, description: str) -> Message:
-    return Message(field_path=path, description=description, validation_code=code)
+    return Message(field_path=_shorten(path), description=_shorten(description), validation_code=code)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def _check_ids(whole: Fields) -> Messages:
