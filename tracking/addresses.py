@@ -8,7 +8,8 @@ from functools import lru_cache
 from engagement.lib.addresses import MAX_ADDRESS, parse_address
 
 _BITS = {4: 24, 6: 48}
-_FIELDS = re.compile(rb'("\$?(?:ip|ip_address|ip_override|ipAddress)"\s*:\s*)"[^"]*"')
+# Within a text that holds JSON too.
+_FIELDS = re.compile(rb'("\$?(?:ip|ip_address|ip_override|ipAddress)\\*"\s*:\s*\\*")[^"\\]*')
 
 
 class AddressPolicy(StrEnum):
@@ -63,5 +64,5 @@ def _find_network(address: str) -> str | None:
 def blank_addresses(payload: bytes, address: str | None) -> bytes:
     """Return a payload that could not be understood without the addresses in it: the fields that clients put them in,
     and the one that sent it."""
-    blanked = _FIELDS.sub(rb'\1""', payload)
+    blanked = _FIELDS.sub(rb"\1", payload)
     return blanked.replace(address.encode(), b"") if address else blanked

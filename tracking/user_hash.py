@@ -8,10 +8,13 @@ from typing import Any
 
 import msgspec
 
-from tracking.event import Item
+from tracking.event import IDENTIFY, Item
+from tracking.traits import OPERATORS
 
 FIELD = "user_hash"
-_IN_PAYLOAD = re.compile(rb'("user_hash"\s*:\s*)"[^"]*"')
+# Under a name of GA4's parameters too, and within a text that holds JSON.
+_IN_PAYLOAD = re.compile(rb'("(?:(?:ep|up)n?\.)?user_hash\\*"\s*:\s*\\*")[^"\\]*')
+_TRAITS = ("traits", *OPERATORS)
 
 
 def compute_user_hash(secret: bytes, user_id: str) -> str:
@@ -31,31 +34,39 @@ def carries_hash(item: Item) -> bool:
     properties, context = item.properties, item.context
     if item.user_hash is not None or FIELD in properties or FIELD in context:
         return True
-    if "traits" in properties and FIELD in _read_traits(properties):
+    if "traits" in context and FIELD in _read_object(context, "traits"):
         return True
-    return "traits" in context and FIELD in _read_traits(context)
+    if item.name == IDENTIFY:
+        return any(FIELD in _read_object(properties, name) for name in _TRAITS)
+    return "traits" in properties and FIELD in _read_object(properties, "traits")
 
 
 def take_hash(item: Item) -> tuple[Item, str | None]:
-    """Return an item without its hash, and the hash: from its own field, the context, the properties or the traits."""
-    held = (item.context, item.properties, _read_traits(item.properties), _read_traits(item.context))
+    """Return an item without its hash, and the hash: from its own field, the context, the properties or the traits,
+    an identify's operators included."""
+    said = _TRAITS if item.name == IDENTIFY else ("traits",)
+    held = [item.context, item.properties]
+    held += [_read_object(item.properties, name) for name in said] + [_read_object(item.context, "traits")]
     places = (item.user_hash, *(fields.get(FIELD) for fields in held))
-    bare = msgspec.structs.replace(item, user_hash=None, properties=_drop(item.properties), context=_drop(item.context))
+    properties, context = _drop(item.properties, said), _drop(item.context, ("traits",))
+    bare = msgspec.structs.replace(item, user_hash=None, properties=properties, context=context)
     return bare, next((value for value in places if isinstance(value, str) and value), None)
 
 
 def blank_hashes(payload: bytes) -> bytes:
     """Return a payload that could not be understood without the hashes in it."""
-    return _IN_PAYLOAD.sub(rb'\1""', payload)
+    return _IN_PAYLOAD.sub(rb"\1", payload)
 
 
-def _read_traits(fields: dict[str, Any]) -> dict[str, Any]:
-    traits = fields.get("traits")
-    return traits if isinstance(traits, dict) else {}
+def _read_object(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    held = fields.get(name)
+    return held if isinstance(held, dict) else {}
 
 
-def _drop(fields: dict[str, Any]) -> dict[str, Any]:
+def _drop(fields: dict[str, Any], inner: Iterable[str]) -> dict[str, Any]:
     bare = {name: value for name, value in fields.items() if name != FIELD}
-    if FIELD in _read_traits(bare):
-        bare["traits"] = {name: value for name, value in bare["traits"].items() if name != FIELD}
+    for name in inner:
+        held = _read_object(bare, name)
+        if FIELD in held:
+            bare[name] = {key: value for key, value in held.items() if key != FIELD}
     return bare

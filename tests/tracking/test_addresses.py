@@ -111,6 +111,7 @@ def test_quarantine_and_the_processs_log_hold_no_whole_address(
 def test_a_payload_is_blanked_wherever_clients_put_addresses() -> None:
     payload = b'{"ip": "1.2.3.4", "$ip":"::1", "version": "1.2.3.4", "seen": "203.0.113.77"}'
     assert blank_addresses(payload, ADA) == b'{"ip": "", "$ip":"", "version": "1.2.3.4", "seen": ""}'
+    assert blank_addresses(b'"{\\"ip\\":\\"1.2.3.4\\", broken"', None) == b'"{\\"ip\\":\\"\\", broken"'
 
 
 @pytest.mark.usefixtures("log")

@@ -13,6 +13,7 @@ from tests.cast import make_source
 from tracking.keys import make_key, revoke_key, rotate_key
 from tracking.models import Event, KeyKind, Quarantined, Source, SourceKey
 from tracking.registry import forget_registry
+from tracking.user_hash import blank_hashes
 
 pytestmark = pytest.mark.usefixtures("log")
 
@@ -117,6 +118,31 @@ def test_the_hash_is_kept_neither_in_the_log_nor_in_quarantine(source: Source, s
     kept = [bytes(row.payload) for row in Quarantined.objects.all()]
     assert len(kept) == 2
     assert not any(digest.encode() in payload for payload in kept)
+
+
+@pytest.mark.parametrize("operator", ["$set", "$set_once", "$append", "$union", "$remove"])
+def test_the_hash_is_not_kept_where_an_operator_holds_it(source: Source, secret: str, operator: str) -> None:
+    digest = sign(secret, "bob")
+    value: Any = [digest] if operator == "$union" else digest
+    said = {"$token": source.write_key, "$distinct_id": "ada", operator: {"user_hash": value, "plan": [1]}}
+    assert send(source, "/engage", said).status_code == 400
+    row = Quarantined.objects.get()
+    assert b"plan" in bytes(row.payload)
+    assert digest.encode() not in bytes(row.payload)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"en": "", "ep.user_hash": "%s", "uid": "ada"}',
+        b'{"user_properties": {}, "up.user_hash" : "%s"}',
+        b'"{\\"user_hash\\":\\"%s\\", broken"',
+        b'{"user_hash": "%s',
+    ],
+)
+def test_the_hash_is_not_kept_in_what_could_not_be_understood(payload: bytes) -> None:
+    digest = sign("secret").encode()
+    assert blank_hashes(payload % digest) == payload % b""
 
 
 def test_a_replaced_secret_and_its_successor_are_right_until_the_first_ends(source: Source, secret: str) -> None:
