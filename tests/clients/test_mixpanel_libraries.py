@@ -184,8 +184,10 @@ def test_the_node_library_retries_nothing_and_tells_its_caller(team: Team, falte
 
 
 def test_a_caller_of_the_node_library_who_gives_ids_may_repeat(team: Team, falter: Falter) -> None:
-    server = falter(Fault.UNANSWERED, *[Fault.NONE] * 6, *(Fault.ERROR, Fault.UNANSWERED, Fault.LOST, Fault.BUSY) * 2)
+    faults = (Fault.ERROR, Fault.UNANSWERED, Fault.LOST, Fault.BUSY)
+    server = falter(Fault.UNANSWERED, Fault.NONE, Fault.UNANSWERED, *[Fault.NONE] * 6, *faults * 2)
     lines = """
+        await again(client.track, 'nameless', {distinct_id: 'ada'})
         const make = (number, own) => ({distinct_id: 'ada', mood: '🎉', number, ...own})
         for (let n = 0; n < 5; n++) await again(client.track, 'visit', make(n, {time: new Date()}))
         for (let n = 5; n < 10; n++) await again(client.track, 'visit', make(n, {$insert_id: 'visit-' + n}))
@@ -194,9 +196,11 @@ def test_a_caller_of_the_node_library_who_gives_ids_may_repeat(team: Team, falte
         await again(client.track_batch, rest, {max_batch_size: 5})
     """
     told = run_program(team, server.url, lines)
-    assert len([problem for problem in told if problem]) >= 5
-    assert team.count("properties", "number") == EACH_ONCE
-    assert team.count("properties", "mood") == {"🎉": 20}
+    assert len([problem for problem in told if problem]) >= 6
+    assert server.list_faults() == set(faults)
+    assert team.count() == {"nameless": 2, "visit": 20}
+    assert team.count("properties", "number") - Counter({None: 2}) == EACH_ONCE
+    assert team.count("properties", "mood")["🎉"] == 20
 
 
 def test_operators_of_the_node_library_arrive_on_the_profile(team: Team, falter: Falter, user_id: str) -> None:
