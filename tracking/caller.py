@@ -10,6 +10,7 @@ from tracking.bots import is_bot
 from tracking.registry import KnownSource, Registry
 from tracking.signature import HEADER, TIMESTAMP_HEADER, Signed, check_signature, normalize_signature
 from tracking.wire.request import WireError, WireRequest, WireResponse
+from tracking.wire.secrets import SECRET, check_address
 
 _CORS_METHODS = "GET, POST"
 _CORS_HEADERS = "Authorization, Content-Type, X-Write-Key, X-User-Hash, X-Retry-Count, traceparent"
@@ -49,13 +50,7 @@ def read_key(request: WireRequest) -> str | None:
 
 def _read_query_key(query: str) -> str | None:
     fields = dict(parse_qsl(query))
-    key = next((fields[name] for name in _KEYS_IN_QUERY if name in fields), None)
-    if key is not None and key.startswith("sk_"):
-        message = (
-            "A secret key in an address ends up in logs: send it in `Authorization: Bearer`, and replace this one."
-        )
-        raise WireError(401, "secret_key_in_url", message, "key")
-    return key
+    return check_address(next((fields[name] for name in _KEYS_IN_QUERY if name in fields), None), "key")
 
 
 def authenticate(request: WireRequest, registry: Registry, key: str | None, now: datetime) -> Caller:
@@ -63,7 +58,7 @@ def authenticate(request: WireRequest, registry: Registry, key: str | None, now:
     origin = request.headers.get("origin")
     if key is None:
         return _meet(request, _find_page_source(origin, registry), None)
-    secret = registry.find_secret(key) if key.startswith("sk_") else None
+    secret = registry.find_secret(key) if key.startswith(SECRET) else None
     if secret is not None:
         signature = verify_signature(secret.source, describe_signed(request), now)
         return Caller(source=secret.source, is_public=False, origin=None, key_id=secret.id, signature=signature)

@@ -1,9 +1,11 @@
 """Keys: several at once, replaced with an overlap, revoked everywhere at once, those of a team's clients too."""
 
+import base64
 import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.db import IntegrityError, connection
@@ -99,6 +101,38 @@ def test_a_secret_key_in_an_address_is_refused_whether_it_is_known_or_not(keys: 
     for key in (keys.secret_key, "sk_unknown"):
         answer = report(None, f"/track-event?key={key}")
         assert (answer.status_code, answer.json()["code"]) == (401, "secret_key_in_url")
+
+
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [
+        ("GET", "/g/collect?tid={key}&cid=1&en=looked"),
+        ("POST", "/g/collect?tid={escaped}&cid=1&en=looked"),
+        ("POST", "/mp/collect?measurement_id={key}"),
+        ("POST", "/mp/collect?firebase_app_id={key}&api_secret={secret_key}"),
+        ("GET", "/track?data={in_base64}&verbose=1"),
+        ("GET", "/track?data={item}&verbose=1"),
+        ("POST", "/track?data={item}&verbose=1"),
+        ("GET", "/track?token=other&api_key={key}&data={{}}&verbose=1"),
+    ],
+)
+def test_no_client_of_another_system_shows_a_secret_key_in_the_address(
+    keys: SourceKeys, method: str, address: str
+) -> None:
+    for key in (keys.secret_key, "sk_unknown"):
+        item = json.dumps({"event": "looked", "properties": {"token": key, "distinct_id": "ada"}})
+        places = {
+            "key": key,
+            "escaped": key.replace("sk_", "%73k_"),
+            "secret_key": keys.secret_key,
+            "item": quote(item),
+            "in_base64": quote(base64.b64encode(item.encode())),
+        }
+        body = b'{"client_id": "1", "events": [{"name": "looked"}]}' if "/mp/" in address else b""
+        forget_registry()
+        answer = Client().generic(method, address.format(**places), body, "text/plain")
+        assert (answer.status_code, b"address ends up in logs" in answer.content) == (401, True), answer.content
+    assert not Event.objects.exists()
 
 
 def test_a_secret_key_is_kept_as_a_hash_and_the_database_holds_to_that(keys: SourceKeys) -> None:

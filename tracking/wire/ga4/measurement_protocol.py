@@ -22,11 +22,12 @@ from tracking.wire.ga4.names import OUR_NAMES, PAGE_PARAMS, RESERVED_PREFIXES, i
 from tracking.wire.ga4.validation import BACKDATED, list_messages
 from tracking.wire.pages import describe_page
 from tracking.wire.request import WireError, WireRequest, WireResponse
+from tracking.wire.secrets import SECRET, check_address
 
 COLLECT, VALIDATE = "/mp/collect", "/debug/mp/collect"
 
 _STREAMS = ("measurement_id", "firebase_app_id")
-_OURS = ("sk_", "wk_")
+_OURS = (SECRET, "wk_")
 _CONTEXT = ("consent", "device", "user_location", "ip_override", "non_personalized_ads")
 _SHARED = ("client_id", "app_instance_id", "user_id", "timestamp_micros", "validation_behavior", *_CONTEXT)
 """What is told once for all events. The rest of an envelope, `user_data` above all, is not kept."""
@@ -39,14 +40,16 @@ def find_key(request: WireRequest) -> str | None:
     """Return the key of the address; one in a header comes before it.
 
     A key of ours says more than the id of the stream, which anybody can see. A secret of Google's says nothing here.
+    For `api_secret` clients know no other place than the address; raises WireError (401) for a secret key elsewhere.
     """
     if "authorization" in request.headers:
         return None
     given = parse_qs(request.query)
+    stream = next((check_address(given[name][0], name) for name in _STREAMS if name in given), None)
     secret = given.get("api_secret", [""])[0]
     if secret.startswith(_OURS):
         return secret
-    return next((given[name][0] for name in _STREAMS if name in given), None) or secret or None
+    return stream or secret or None
 
 
 def read_request(request: WireRequest) -> Told:

@@ -19,6 +19,7 @@ from tracking.wire.ga4.cause import compute_hash, read_own_id
 from tracking.wire.ga4.names import OUR_NAMES
 from tracking.wire.pages import describe_page
 from tracking.wire.request import WireError, WireRequest, WireResponse
+from tracking.wire.secrets import check_address
 
 COLLECT = "/g/collect"
 
@@ -68,8 +69,11 @@ _ITEM_NUMBERS = frozenset({"pr", "qt", "ds", "lp"})
 
 
 def find_key(request: WireRequest) -> str | None:
-    """Return the id of the stream: the source's write key, or Google's id that was made a key of the source."""
-    return _read_query(request.query).get("tid")
+    """Return the id of the stream: the source's write key, or Google's id that was made a key of the source.
+
+    Raises WireError (401) for a secret key.
+    """
+    return check_address(_read_query(request.query).get("tid"), "tid")
 
 
 def read_request(request: WireRequest) -> Told:

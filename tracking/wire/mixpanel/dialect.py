@@ -15,6 +15,7 @@ from tracking.wire.mixpanel.identity import read_time_leniently
 from tracking.wire.mixpanel.packing import Parcel, Unread, asks_for, open_parcel
 from tracking.wire.mixpanel.profiles import make_group, make_identify
 from tracking.wire.request import WireError, WireRequest, WireResponse
+from tracking.wire.secrets import SECRET, check_address
 
 MAX_BATCH = 2_000
 
@@ -34,8 +35,8 @@ _METHODS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((*_MAKE, _RECORD), ("GET", "POST")),
     **dict.fromkeys(_ASKED, ("GET",)),
 }
-_SECRET = "sk_"
-_OURS = (_SECRET, "wk_")
+_KEY_FIELDS = ("token", "api_key")
+_OURS = (SECRET, "wk_")
 _MARKS_OF_OTHERS = frozenset({"api_key", "uuid", "timestamp"})
 
 
@@ -68,10 +69,9 @@ def find_key(request: WireRequest) -> str | None:
     A service account's password may be the secret key. Raises WireError (401) for a secret key in the address.
     """
     user, password = read_basic(request)
+    for field in _KEY_FIELDS:
+        check_address(_find_in_address(request, field), field)
     token = _find_token(request) or ""
-    if token.startswith(_SECRET):
-        message = "A secret key in an address ends up in logs: send it by Basic authentication, and replace this one."
-        raise WireError(401, "secret_key_in_url", message, "token")
     return next((key for key in (password, user, token) if key.startswith(_OURS)), None)
 
 
@@ -108,24 +108,32 @@ def answer(request: WireRequest, receipts: list[Receipt]) -> WireResponse:
 
 
 def _find_token(request: WireRequest) -> str | None:
-    query = request.query.encode()
-    found = find_field(query, "token") or find_field(query, "api_key")
+    return next((found for field in _KEY_FIELDS if (found := _find_in_address(request, field))), None)
+
+
+def _find_in_address(request: WireRequest, field: str) -> str | None:
+    found = find_field(request.query.encode(), field)
     return found.decode("utf-8", "replace") if found else None
 
 
 def _choose_token(request: WireRequest, parcel: Parcel) -> str | None:
     """Return the token that all items must have: the public key beside them, else that of the first."""
     beside = find_key(request)
-    if beside is not None and not beside.startswith(_SECRET):
+    if beside is not None and not beside.startswith(SECRET):
         return beside
     return next((token for item in parcel.items if (token := _read_token(item)) is not None), None)
 
 
 def _choose_key(request: WireRequest, parcel: Parcel, token: str | None) -> str | None:
-    """Return the key that the body names: a secret one of its form, else the items' token, else whatever is given."""
+    """Return the key that the body names: a secret one of its form, else the items' token, else whatever is given.
+
+    Raises WireError (401) where the items are no body but stand in the address, and have a secret key as token.
+    """
     given = parcel.fields.get("api_key", b"").decode("utf-8", "replace")
-    if given.startswith(_SECRET):
+    if given.startswith(SECRET):
         return given
+    if parcel.is_in_address:
+        check_address(token, "token")
     return token or given or _find_token(request) or read_basic(request)[0] or None
 
 

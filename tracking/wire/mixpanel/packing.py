@@ -24,9 +24,13 @@ class Unread(msgspec.Struct, frozen=True):
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request holds: its items as they came, one alone or a batch, and the fields beside them."""
+    """What a request holds: its items as they came, one alone or a batch, and the fields beside them.
+
+    `is_in_address`: the items stood in its address.
+    """
 
     items: list[Any]
+    is_in_address: bool
     is_batch: bool
     fields: dict[str, bytes]
 
@@ -36,11 +40,12 @@ def open_parcel(request: WireRequest) -> Parcel:
     fields = read_form(request.query.encode())
     body = inflate(request.body)
     if is_json(body):
-        return _make_parcel(body, fields)
+        return _make_parcel(body, fields, is_in_address=False)
+    is_in_address = "data" in fields
     fields = read_form(body) | fields
     if "data" not in fields:
         raise WireError(400, "no_events", "Give the events as JSON, or as the field `data` of a form.", "data")
-    return _make_parcel(_decode(fields.pop("data")), fields)
+    return _make_parcel(_decode(fields.pop("data")), fields, is_in_address=is_in_address)
 
 
 def is_json(body: bytes) -> bool:
@@ -75,10 +80,11 @@ def _decode(data: bytes) -> bytes:
         raise WireError(400, "invalid_data", "`data` is neither JSON nor base64.", "data") from None
 
 
-def _make_parcel(text: bytes, fields: dict[str, bytes]) -> Parcel:
+def _make_parcel(text: bytes, fields: dict[str, bytes], *, is_in_address: bool) -> Parcel:
     value = _read_items(text)
     is_batch = isinstance(value, list)
-    return Parcel(items=value if is_batch else [value], is_batch=is_batch, fields=fields)
+    items = value if is_batch else [value]
+    return Parcel(items=items, is_batch=is_batch, is_in_address=is_in_address, fields=fields)
 
 
 def _read_items(text: bytes) -> Any:
