@@ -209,6 +209,7 @@ def test_an_increment_that_was_stored_and_timed_out_counts_twice(
         page.evaluate(f"mixpanel.identify({json.dumps(user_id)})")
     page.evaluate("mixpanel.set_config({batch_request_timeout_ms: 1500})")
     page.evaluate("say(mixpanel.people, 'increment', 'visits', 3)")
+    wait_for(lambda: count_reports(server, "/engage") == 3)
     page.evaluate("say(mixpanel.people, 'set', {last: true})")
     wait_for(lambda: "last" in team.read_traits(user_id))
     assert team.read_traits(user_id)["visits"] == 6
