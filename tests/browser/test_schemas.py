@@ -16,8 +16,9 @@ pytestmark = pytest.mark.xdist_group("live")
 LONG = "something_that_goes_on_and_on_and_does_not_end_where_a_screen_ends_and_then_some"
 
 
-def look(page: Page) -> None:
-    """Nothing that keeps somebody from using the page, and nothing wider than the screen."""
+def look(page: Page, words: str | re.Pattern[str]) -> None:
+    """On the page with these words nothing keeps somebody from using it, and nothing is wider than the screen."""
+    expect(page.get_by_text(words).first).to_be_visible()
     assert find_barriers(page) == []
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth"), page.url
 
@@ -46,17 +47,16 @@ def test_a_schema_is_drafted_approved_and_broken_and_what_was_held_is_sent_on(
         return page.get_by_role("link", name=re.compile(name)).count() > 0
 
     wait_for(is_found)
-    look(page)
+    look(page, name)
     page.get_by_role("link", name=re.compile(name)).click()
     page.get_by_label("hold it in quarantine").check()
     press(page, "Save and continue editing")
-    look(page)
+    look(page, "was changed successfully")
     choose(page, "Begin with this draft")
     press(page, "Try it on the events that were seen")
-    expect(page.get_by_text(re.compile("All of the last . sampled events fit"))).to_be_visible()
-    look(page)
+    look(page, re.compile("All of the last . sampled events fit"))
     press(page, "Save as a draft")
-    look(page)
+    look(page, "Version 1 is saved as a draft.")
     press(page, "Approve: put version 1 in force")
     expect(page.get_by_text("Version 1 is in force.")).to_be_visible()
 
@@ -68,15 +68,14 @@ def test_a_schema_is_drafted_approved_and_broken_and_what_was_held_is_sent_on(
     wait_for(is_held)
     page.reload()
     choose(page, "Look at it")
-    look(page)
+    look(page, "Open, by reason")
     reason = page.get_by_role("row", name=re.compile(name)).get_by_role("link", name="It does not fit its schema")
     reason.first.click()
-    expect(page.get_by_text("None would be taken now:")).to_be_visible()
-    look(page)
+    look(page, "None would be taken now:")
     choose(page, "Mend it")
     expect(page.locator(".payload mark")).to_have_text('    "total": "5 €"')
     expect(page.locator(".payload mark")).to_be_in_viewport()
-    look(page)
+    look(page, "Mend it here")
     text = page.get_by_label("Mend it here")
     text.fill(text.input_value().replace('"5 €"', "5"))
     press(page, "Send again")
