@@ -167,9 +167,9 @@ def take_items(
         if not rows and all(one.code == NO_ROOM for one in rejections):
             raise NoRoom
     receipts = _append(rows, rejections, intake.appender)
-    refused = [describe(one) for one in rejections if one.held_as is None]
+    refused = [one for one in rejections if one.held_as is None]
     if refused:
-        keep_refused(caller.source.id, refused, intake.now)
+        keep_refused(caller.source.id, refused, describe, intake.now)
     receipts.sort(key=lambda receipt: receipt.index)
     return receipts
 

@@ -6,6 +6,7 @@ ids, and for what looks like a mail address. An id under another name, or in ano
 
 import json
 import re
+from itertools import chain, islice
 from uuid import UUID
 
 from engagement.lib.ids import compute_id
@@ -36,19 +37,20 @@ _IDS = re.compile(
 _FORM_IDS = re.compile(
     rb"(?:^|[?&])(?:" + b"|".join(re.escape(name).encode() for name in _NAMES) + rb")=([\w.@+-]{1,255})"
 )
-_ADDRESSES = re.compile(rb"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+# Looked for at the beginning of a word only: a long word would be looked through from each of its letters.
+_ADDRESSES = re.compile(rb"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 _DEVICE = "$device:"
 
 
 def find_identities(source_id: int, payload: bytes) -> list[UUID]:
     """Return hashes of the ids and mail addresses in a payload of a source."""
     found: dict[UUID, None] = {}
-    for match in [*_IDS.finditer(payload), *_FORM_IDS.finditer(payload)][:MAX_FOUND]:
+    for match in islice(chain(_IDS.finditer(payload), _FORM_IDS.finditer(payload)), MAX_FOUND):
         value = _read(match[1])
         if value:
             found[compute_user_profile_id(value)] = None
             found[compute_anonymous_profile_id(source_id, value.removeprefix(_DEVICE))] = None
-    for match in list(_ADDRESSES.finditer(payload))[:MAX_FOUND]:
+    for match in islice(_ADDRESSES.finditer(payload), MAX_FOUND):
         found[compute_address_id(match[0].decode("ascii", "ignore"))] = None
     return list(found)
 

@@ -6,7 +6,7 @@ was accepted. What is *held* was promised to the client: it is on disk before th
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -55,11 +55,15 @@ class HoldFailed(Exception):
     """It is not known whether the items are held: the client must send them again."""
 
 
-def keep_refused(source_id: int, refused: Sequence[Refused], now: datetime) -> None:
-    """Keep refused items of a source for somebody to read, mend and send again."""
+def keep_refused(
+    source_id: int, refused: Sequence[Rejection], describe: Callable[[Rejection], Refused], now: datetime
+) -> None:
+    """Keep refused items of a source for somebody to read, mend and send again: as `describe` returns each of them,
+    which is asked only for those that there is room for."""
     try:
         room = MAX_PER_HOUR - _count_last_hour(source_id, now)
-        Quarantined.objects.bulk_create(_describe(source_id, item, now) for item in refused[: max(room, 0)])
+        rows = [_describe(source_id, describe(one), now) for one in refused[: max(room, 0)]]
+        Quarantined.objects.bulk_create(rows)
     except DatabaseError as error:
         # The client has its answer with the reason either way; losing the copy must not fail the accepted items.
         log.warning("quarantine_failed", source_id=source_id, error=str(error))
@@ -119,6 +123,7 @@ def forget_counts() -> None:
 def _describe(source_id: int, item: Refused, now: datetime) -> Quarantined:
     rejection = item.rejection
     is_held = rejection.held_as is not None
+    payload = item.payload if is_held else item.payload[:MAX_PAYLOAD]
     return Quarantined(
         source_id=source_id,
         received_at=now,
@@ -126,14 +131,14 @@ def _describe(source_id: int, item: Refused, now: datetime) -> Quarantined:
         field=_clean(rejection.field or "")[:_MAX_FIELD],
         message=_clean(rejection.message),
         event_name=_clean(item.event_name)[:_MAX_NAME],
-        payload=item.payload if is_held else item.payload[:MAX_PAYLOAD],
+        payload=payload,
         dialect=item.dialect,
         is_held=is_held,
         is_public=item.is_public,
         event_id=rejection.held_as,
         hook_id=item.hook_id,
         headers=item.headers,
-        people=[*find_identities(source_id, item.payload), *item.people],
+        people=[*find_identities(source_id, payload), *item.people],
     )
 
 

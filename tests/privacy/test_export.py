@@ -25,7 +25,7 @@ def refuse(source: Source, payload: bytes) -> None:
     """Keep a payload that the door refused."""
     rejection = Rejection(index=0, code="invalid_field", message="No.")
     refused = Refused(rejection=rejection, payload=payload, dialect="native", event_name="", is_public=True)
-    keep_refused(source.pk, [refused], datetime.now(UTC))
+    keep_refused(source.pk, [rejection], lambda _: refused, datetime.now(UTC))
 
 
 def read(user_id: str = "ada-lovelace") -> dict[str, Any]:

@@ -14,6 +14,9 @@ MAX_INFLATED = 5_000_000
 MAX_VALUES = 150_000
 """Values that a body may hold: each takes some hundred bytes once it is read, however short it is on the wire."""
 
+MAX_MEMBERS = 100
+"""Files that a gzip may consist of: what follows each of them is copied once more."""
+
 _GZIP = b"\x1f\x8b"
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 _NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")
@@ -28,20 +31,24 @@ def inflate(body: bytes) -> bytes:
 
 
 def _inflate(body: bytes, window: int) -> bytes:
-    inflated = b""
+    parts: list[bytes] = []
+    room = MAX_INFLATED
     while body:
+        if len(parts) == MAX_MEMBERS:
+            raise WireError(400, "invalid_compression", f"A gzip consists of at most {MAX_MEMBERS} files.")
         stream = zlib.decompressobj(window)
         try:
-            inflated += stream.decompress(body, MAX_INFLATED + 1 - len(inflated))
+            parts.append(stream.decompress(body, room + 1))
         except zlib.error as error:
             raise WireError(400, "invalid_compression", f"The compressed body is damaged: {error}.") from None
-        if len(inflated) > MAX_INFLATED:
+        room -= len(parts[-1])
+        if room < 0:
             raise WireError(413, "body_too_large", f"An inflated body holds at most {MAX_INFLATED} bytes.")
         if not stream.eof:
             raise WireError(400, "invalid_compression", "The compressed body ends too early.")
         # A gzip file may consist of several; anything else after the end is padding.
         body = stream.unused_data if stream.unused_data[:2] == _GZIP else b""
-    return inflated
+    return b"".join(parts)
 
 
 def read_whole(body: bytes) -> dict[str, Any]:

@@ -97,17 +97,19 @@ def _gather_properties(whole: dict[str, Any]) -> _Event:
     return msgspec.convert(own | {"properties": whole}, _Event)
 
 
-def parse_events(body: bytes) -> Parsed:
-    """Parse `/v1/events`: one event, or `{"sent_at", "events": [...]}` with up to 1,000.
+def read_events(body: bytes) -> Told:
+    """Read `/v1/events`: one event, or `{"sent_at", "events": [...]}` with up to 1,000.
 
-    Among them an item with `traits` and no event is an identify, so that it keeps its place in the order.
+    Among them an item with `traits` and no event is an identify, so that it keeps its place in the order. The body is
+    cut into its items only where one of them is refused.
     """
     try:
         batch = _batch_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _parse_one_by_one(body)
+        return _read_one_by_one(body)
     _check_length(len(batch.events))
-    return [_make_item(index, event, batch.sent_at) for index, event in enumerate(batch.events)]
+    items = [_make_item(index, event, batch.sent_at) for index, event in enumerate(batch.events)]
+    return Told(items=items, raw=_split(body).events if Rejection in map(type, items) else ())
 
 
 def parse_any(body: bytes) -> Parsed:
@@ -152,18 +154,23 @@ def parse_alias(body: bytes) -> Parsed:
     return [item]
 
 
-def _parse_one_by_one(body: bytes) -> Parsed:
+def _read_one_by_one(body: bytes) -> Told:
     if b'"events"' not in body:
-        try:
-            return [_make_item(0, _decode(_event_decoder.decode, body), None)]
-        except msgspec.ValidationError as error:
-            return [_describe_error(0, error)]
+        return Told(items=_parse_event(body), raw=(body,))
     try:
         batch = _split(body)
     except msgspec.ValidationError as error:
-        return _parse_single_event(body, error)
+        return Told(items=_parse_single_event(body, error), raw=(body,))
     _check_length(len(batch.events))
-    return [_parse_raw(index, raw, batch.sent_at) for index, raw in enumerate(batch.events)]
+    items = [_parse_raw(index, raw, batch.sent_at) for index, raw in enumerate(batch.events)]
+    return Told(items=items, raw=batch.events)
+
+
+def _parse_event(body: bytes) -> Parsed:
+    try:
+        return [_make_item(0, _decode(_event_decoder.decode, body), None)]
+    except msgspec.ValidationError as error:
+        return [_describe_error(0, error)]
 
 
 def _split(body: bytes) -> _RawBatch:
@@ -178,9 +185,9 @@ def _split(body: bytes) -> _RawBatch:
         raise
     except (msgspec.DecodeError, RecursionError) as error:
         try:
-            items = json.loads(body)["events"]
-            raw = [msgspec.Raw(json.dumps(item).encode()) for item in items]
-            return _RawBatch(events=raw, sent_at=msgspec.convert(json.loads(body).get("sent_at"), Moment | None))
+            whole = json.loads(body)
+            raw = [msgspec.Raw(json.dumps(item).encode()) for item in whole["events"]]
+            return _RawBatch(events=raw, sent_at=msgspec.convert(whole.get("sent_at"), Moment | None))
         except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
             raise WireError(400, "invalid_json", f"The body is not valid JSON in UTF-8: {error}.") from None
     except UnicodeDecodeError as error:
@@ -294,7 +301,6 @@ def _name_field(text: str) -> str | None:
 
 _PARSERS: dict[str, Callable[[bytes], Parsed]] = {
     SNIPPET_PATH: parse_snippet,
-    "/v1/events": parse_events,
     "/v1/identify": parse_identify,
     "/v1/alias": parse_alias,
 }
@@ -302,7 +308,9 @@ _PARSERS: dict[str, Callable[[bytes], Parsed]] = {
 
 def read_request(request: WireRequest) -> Told:
     """Return what a request says; raises WireError when it cannot be read at all."""
-    return Told(items=_PARSERS[request.path](inflate(request.body)), raw=())
+    body = inflate(request.body)
+    parse = _PARSERS.get(request.path)
+    return Told(items=parse(body), raw=(body,)) if parse is not None else read_events(body)
 
 
 def answer(request: WireRequest, receipts: list[Receipt]) -> WireResponse:
@@ -311,14 +319,8 @@ def answer(request: WireRequest, receipts: list[Receipt]) -> WireResponse:
 
 
 def cut_item(request: WireRequest, told: Told, index: int) -> bytes:
-    """Return an item as it came; the whole body where it cannot be cut."""
-    body = inflate(request.body)
-    if len(told.items) == 1:
-        return body
-    try:
-        return bytes(_split(body).events[index])
-    except (msgspec.ValidationError, WireError, IndexError):
-        return body
+    """Return an item as it came."""
+    return bytes(told.raw[index])
 
 
 def _needs_look(request: WireRequest, told: Told) -> bool:
@@ -333,7 +335,7 @@ def _choose_status(receipts: list[Receipt]) -> int:
 
 NATIVE = Dialect(
     name="native",
-    methods=dict.fromkeys(_PARSERS, ("POST",)),
+    methods=dict.fromkeys((*_PARSERS, "/v1/events"), ("POST",)),
     read=read_request,
     answer=answer,
     parse_item=lambda body: parse_any(body)[0],
