@@ -5,12 +5,14 @@ Twice sent is once stored: an item without a message id gets one that is compute
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 import msgspec
+import structlog
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import Error, transaction
 from django.db.models import QuerySet
 
 from tracking.caller import Caller
@@ -19,10 +21,10 @@ from tracking.event import Item, Rejection
 from tracking.hooks import hold
 from tracking.hooks.known import describe_hook
 from tracking.intake import Intake
-from tracking.log.append import Stored
+from tracking.log.append import AppendFailed, Stored
 from tracking.log.write import Row
-from tracking.models import Quarantined, Resending
-from tracking.quarantine import forget_counts
+from tracking.models import Hook, Quarantined, Resending
+from tracking.quarantine import HoldFailed, forget_counts
 from tracking.wire.dialects import DIALECTS
 from tracking.wire.request import WireError
 
@@ -32,6 +34,8 @@ _KEPT_REFUSED = timedelta(days=30)
 _KEPT_RESENT = timedelta(days=7)
 _DELETED_AT_ONCE = 5_000
 _GONE = Rejection(index=0, code="unknown_source", message="Its source is disabled, or its webhook is gone.")
+Result = TypeVar("Result")
+log = structlog.get_logger()
 _item_decoder = msgspec.json.Decoder(Item)
 
 
@@ -46,8 +50,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     def find_rows(self) -> QuerySet[Quarantined]:
         """Return its open items, the oldest first."""
-        rows = Quarantined.objects.filter(**msgspec.structs.asdict(self), resent_at__isnull=True)
-        return rows.select_related("hook").order_by("id")
+        return _find_open(**msgspec.structs.asdict(self))
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +61,11 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     reasons: list[tuple[str, int]]
 
 
+def _find_open(**narrowed: Any) -> QuerySet[Quarantined]:
+    rows = Quarantined.objects.filter(**narrowed, resent_at__isnull=True)
+    return rows.select_related("hook__source").order_by("id")
+
+
 def preview_group(group: Group, intake: Intake) -> Preview:
     """Return what sending a group again would do. Writes nothing."""
     reasons: Counter[str] = Counter()
@@ -65,7 +73,7 @@ def preview_group(group: Group, intake: Intake) -> Preview:
     # A webhook's payload may be a megabyte: few at a time.
     for row in group.find_rows()[:PREVIEWED].iterator(chunk_size=BATCH):
         number += 1
-        problem = find_problem(row, intake)
+        problem = _guard(row, lambda row: find_problem(row, intake))
         if problem is not None:
             reasons[problem.message] += 1
     return Preview(looked_at=number, fitting=number - reasons.total(), reasons=reasons.most_common(5))
@@ -84,10 +92,13 @@ def find_problem(row: Quarantined, intake: Intake) -> Rejection | None:
         return Rejection(index=0, code=error.code, field=error.field, message=error.message)
 
 
-def check_row(row: Quarantined, intake: Intake, item: Item | Rejection | None = None) -> Row | Rejection:
+def check_row(
+    row: Quarantined, intake: Intake, item: Item | Rejection | None = None, *, as_server: bool = False
+) -> Row | Rejection:
     """Return the row of the log that a quarantined item would become, or why it is not taken. Writes nothing.
 
-    `item` is what somebody made of it; None: as it came.
+    `item` is what somebody made of it; None: as it came. `as_server`: whoever sent it, it is trusted as the source's
+    server is.
     """
     source = intake.registry.by_id.get(row.source_id)
     if source is None:
@@ -100,7 +111,7 @@ def check_row(row: Quarantined, intake: Intake, item: Item | Rejection | None = 
     if row.is_held:
         # Who spoke was checked when it came; the proof is not kept.
         source = msgspec.structs.replace(source, demands_user_hash=False)
-    caller = Caller(source=source, is_public=row.is_public, origin=None)
+    caller = Caller(source=source, is_public=row.is_public and not as_server, origin=None)
     then = msgspec.structs.replace(intake, now=row.received_at)
     return check_offer(parsed, caller, then, happened_at=row.received_at)
 
@@ -134,7 +145,7 @@ def send_rows(rows: Sequence[Quarantined], intake: Intake) -> list[Rejection | N
     problems: dict[int, Rejection] = {}
     ready: list[tuple[int, Row]] = []
     for row in rows:
-        result = _map_again(row, intake) if row.dialect == hold.DIALECT else check_row(row, intake)
+        result = _guard(row, lambda row: _read_again(row, intake))
         if isinstance(result, Row):
             ready.append((row.pk, result))
         elif result is not None:
@@ -147,6 +158,22 @@ def send_rows(rows: Sequence[Quarantined], intake: Intake) -> list[Rejection | N
     return [problems.get(row.pk) for row in rows]
 
 
+def _guard(row: Quarantined, read: Callable[[Quarantined], Result]) -> Result | Rejection:
+    """Read an item; what breaks on one must not keep the others from being sent. Raises what says that nothing was."""
+    try:
+        return read(row)
+    except (AppendFailed, HoldFailed, Error):
+        raise
+    except Exception:
+        log.exception("quarantined_item_unreadable", quarantined_id=row.pk)
+        message = "It, or what reads it, is broken: the log of the process says where."
+        return Rejection(index=0, code="unreadable", message=message)
+
+
+def _read_again(row: Quarantined, intake: Intake) -> Row | Rejection | None:
+    return _map_again(row, intake) if row.dialect == hold.DIALECT else check_row(row, intake)
+
+
 def _map_again(row: Quarantined, intake: Intake) -> Rejection | None:
     try:
         return hold.find_rejection(hold.send_again(row, bytes(row.payload), intake))
@@ -156,11 +183,27 @@ def _map_again(row: Quarantined, intake: Intake) -> Rejection | None:
 
 def start_resending(group: Group, by: User | None, now: datetime) -> Resending:
     """Have everything of a group that is there now sent again, in the background."""
-    rows = group.find_rows()
-    last = rows.values_list("id", flat=True).last() or 0
-    return Resending.objects.create(
-        **msgspec.structs.asdict(group), last_id=last, total=rows.count(), started_at=now, started_by=by
-    )
+    return _start(Resending(**msgspec.structs.asdict(group), started_at=now, started_by=by))
+
+
+def start_mapping_again(hook: Hook, by: User | None, now: datetime) -> Resending:
+    """Have every held payload of a webhook mapped by today's mapping, in the background."""
+    run = Resending(source=hook.source, hook=hook, is_held=True, code="held", started_at=now, started_by=by)
+    return _start(run)
+
+
+def _start(run: Resending) -> Resending:
+    rows = _find_rows(run)
+    run.last_id = rows.values_list("id", flat=True).last() or 0
+    run.total = rows.count()
+    run.save()
+    return run
+
+
+def _find_rows(run: Resending) -> QuerySet[Quarantined]:
+    if run.hook_id is not None:
+        return _find_open(hook_id=run.hook_id)
+    return Group(**{name: getattr(run, name) for name in Group.__struct_fields__}).find_rows()
 
 
 def run_resendings(intake: Intake, seconds: float) -> None:
@@ -176,8 +219,7 @@ def run_resendings(intake: Intake, seconds: float) -> None:
 
 
 def _send_batch(run: Resending, intake: Intake) -> None:
-    group = Group(**{name: getattr(run, name) for name in Group.__struct_fields__})
-    rows = list(group.find_rows().filter(id__gt=run.position, id__lte=run.last_id)[:BATCH])
+    rows = list(_find_rows(run).filter(id__gt=run.position, id__lte=run.last_id)[:BATCH])
     problems = send_rows(rows, intake) if rows else []
     run.sent += problems.count(None)
     run.left += len(problems) - problems.count(None)

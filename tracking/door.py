@@ -20,12 +20,12 @@ from tracking.log.append import Appender, AppendFailed, Stored
 from tracking.log.write import Row, encode_row
 from tracking.quarantine import NO_ROOM, HoldFailed, Refused, hold_items, keep_refused
 from tracking.refusals import get_tally
-from tracking.registry import KnownSource, Registry
+from tracking.registry import Registry
 from tracking.schema.fit import ACCEPT, MISMATCH, QUARANTINE, Gate, Misfit, find_misfit
 from tracking.schema.validate import MAX_BODY, MAX_EVENT, TOO_DEEP, check_item
 from tracking.visitor import give_identity
 from tracking.wire.dialect import Dialect, Parsed, Told
-from tracking.wire.dialects import DIALECTS, find_dialect
+from tracking.wire.dialects import find_dialect
 from tracking.wire.native import NATIVE, SNIPPET_PATH
 from tracking.wire.request import WireError, WireRequest, WireResponse
 
@@ -140,7 +140,7 @@ def offer_items(items: Parsed, caller: Caller, intake: Intake, *, happened_at: d
 
 def check_offer(item: Item, caller: Caller, intake: Intake, *, happened_at: datetime) -> Row | Rejection:
     """Check and stamp an item of a caller, and store nothing; `happened_at` is its moment where it names none."""
-    rows, rejections = _check_all([item], caller, intake, looks=True, happened_at=happened_at)
+    rows, rejections = _check_all(settle_items([item], caller), caller, intake, looks=True, happened_at=happened_at)
     return rows[0][1] if rows else rejections[0]
 
 
@@ -189,17 +189,6 @@ def _hold(
 def _reject_for_room(rejection: Rejection) -> Rejection:
     message = f"{rejection.message} It would be held in quarantine, which is full: send it again later."
     return Rejection(index=rejection.index, code=NO_ROOM, field=rejection.field, message=message)
-
-
-def resend(body: bytes, dialect: str, source: KnownSource, intake: Intake) -> Receipt:
-    """Take one mended item of a source again, as from its own server; what is refused again is not kept anew.
-
-    Raises WireError when it is not JSON, AppendFailed when it could not be stored.
-    """
-    caller = Caller(source=source, is_public=False, origin=None)
-    items = settle_items([DIALECTS[dialect].parse_item(body)], caller)
-    rows, rejections = _check_all(items, caller, intake, looks=True)
-    return _append(rows, rejections, intake.appender)[0]
 
 
 def _check_all(

@@ -45,6 +45,30 @@ def test_a_mended_item_is_accepted_and_marked(client_of_shop: tuple[Client, Sour
     assert item.resent_at is not None
 
 
+def test_what_two_people_mend_at_once_is_one_event(client_of_shop: tuple[Client, Source]) -> None:
+    client, source = client_of_shop
+    item = _send(client, source, OLD)
+    mended = {name: value for name, value in OLD.items() if name != "timestamp"}
+    assert _mend(client, item, json.dumps(mended)).status_code == 302
+    again = _mend(client, item, json.dumps(mended | {"product_id": "8"})).content.decode()
+    assert "It was sent again meanwhile, and is in the log." in again
+
+    # A worker that died between the append and the mark.
+    Quarantined.objects.update(resent_at=None)
+    assert _mend(client, item, json.dumps(mended)).status_code == 302
+    assert Event.objects.get().occurred_at == item.received_at
+
+
+def test_what_is_mended_keeps_no_more_of_an_address_than_its_source_says(
+    client_of_shop: tuple[Client, Source],
+) -> None:
+    client, source = client_of_shop
+    item = _send(client, source, OLD)
+    mended = {"event": "add_to_cart", "user_id": "bob", "context": {"ip": "203.0.113.9"}, "user_hash": "5f2a"}
+    assert _mend(client, item, json.dumps(mended)).status_code == 302
+    assert Event.objects.get().context == {}
+
+
 def test_what_is_refused_again_says_why_and_is_not_kept_twice(client_of_shop: tuple[Client, Source]) -> None:
     client, source = client_of_shop
     item = _send(client, source, OLD)

@@ -21,22 +21,20 @@ from engagement.lib.seal import seal
 from engagement.templatetags.office import as_json
 from tracking.admin.hook_form import HookForm, write_preset
 from tracking.admin.hook_preview import preview
+from tracking.admin.quarantine_groups import wake_sender
+from tracking.again import start_mapping_again
 from tracking.event import Stamp
 from tracking.hooks.diary import list_payloads
-from tracking.hooks.hold import send_held_again
 from tracking.hooks.known import forget_hooks, read_secret
 from tracking.hooks.recipe import PLACEHOLDER, find_preset, make_example, write_curl
 from tracking.hooks.secrets import OVERLAP, end_former_secret, find_fault, make_secret, replace_secret
 from tracking.hooks.state import HookState, load_state, load_states
-from tracking.intake import open_intake
-from tracking.log.append import AppendFailed
 from tracking.models import Hook, HookPayload, Quarantined
 from tracking.wire.hooks.payload import read_payload
 from tracking.wire.hooks.presets import PRESETS
 from tracking.wire.hooks.signatures import STYLES
 from tracking.wire.request import WireError
 
-AGAIN_AT_ONCE = 500
 _SHOWN_HELD = 5
 _SHOWN_SECRET = 4
 
@@ -208,21 +206,12 @@ class HookAdmin(PageAdmin):
         hook = self._find(request, hook_id)
         if not request.user.has_perm("tracking.change_quarantined"):
             raise PermissionDenied
-        if request.method == "POST":
-            self._send_again(request, hook)
-        return HttpResponseRedirect(reverse("admin:tracking_hook_change", args=[hook.pk]))
-
-    def _send_again(self, request: HttpRequest, hook: Hook) -> None:
-        try:
-            again = send_held_again(hook.pk, open_intake(), AGAIN_AT_ONCE)
-        except AppendFailed:
-            messages.error(request, "The log could not be written just now. Try again.")
-            return
-        self.log_change(request, hook, f"Tried held payloads again: {again.done} done, {again.left} left.")
-        if again.done:
-            messages.success(request, f"{again.done} by today's mapping: events, or ignored.")
-        if again.left:
-            messages.warning(request, f"{again.left} stay held. The first says: {again.problem}")
+        if request.method != "POST":
+            return HttpResponseRedirect(reverse("admin:tracking_hook_change", args=[hook.pk]))
+        run = start_mapping_again(hook, request.user, datetime.now(UTC))  # type: ignore[arg-type]
+        self.log_change(request, hook, f"Had {run.total} held payloads mapped again.")
+        wake_sender()
+        return HttpResponseRedirect(reverse("admin:tracking_quarantined_resending", args=[run.pk]))
 
     def _allow_edit(self, request: HttpRequest) -> None:
         if not (self.has_change_permission(request) or self.has_add_permission(request)):

@@ -1,9 +1,11 @@
 """The form in which a quarantined item is mended and sent again."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from django import forms
+from django.db import transaction
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from tracking.again import check_row, keep_marks, read_item
@@ -13,6 +15,7 @@ from tracking.intake import Intake, open_intake
 from tracking.log.append import AppendFailed, Stored
 from tracking.models import Quarantined
 from tracking.quarantine import forget_counts
+from tracking.wire.dialects import DIALECTS
 from tracking.wire.native import NATIVE
 from tracking.wire.request import WireError
 
@@ -72,11 +75,26 @@ class MendForm(forms.ModelForm):  # type: ignore[type-arg]
 def send_mended(row: Quarantined, body: bytes, intake: Intake) -> Rejection | None:
     """Send an item again in the words of a person; return why it is not taken, None when it is in the log.
 
-    What is held keeps its moment, its message id and its trust. Raises WireError where it is not JSON, AppendFailed.
+    It keeps its moment and its message id, and what is held its trust; what was refused is trusted as the source's
+    server is. Of two who send it at once the second is told so. Raises WireError where it is not JSON, AppendFailed.
     """
-    if row.dialect == DIALECT or not row.is_held:
+    with transaction.atomic():
+        row = Quarantined.objects.select_for_update(of=("self",)).select_related("hook__source").get(pk=row.pk)
+        if row.resent_at is not None:
+            return Rejection(index=0, code="sent_already", message="It was sent again meanwhile, and is in the log.")
+        problem = _send(row, body, intake)
+        if problem is None:
+            Quarantined.objects.filter(pk=row.pk).update(resent_at=datetime.now(UTC))
+    return problem
+
+
+def _send(row: Quarantined, body: bytes, intake: Intake) -> Rejection | None:
+    if row.dialect == DIALECT:
         return find_rejection(send_again(row, body, intake))
-    checked = check_row(row, intake, keep_marks(NATIVE.parse_item(body), read_item(row)))
+    if row.is_held:
+        checked = check_row(row, intake, keep_marks(NATIVE.parse_item(body), read_item(row)))
+    else:
+        checked = check_row(row, intake, DIALECTS[row.dialect].parse_item(body), as_server=True)
     if isinstance(checked, Rejection):
         return checked
     outcome = intake.appender.append([checked])[0]

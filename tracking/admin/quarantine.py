@@ -70,9 +70,7 @@ class QuarantineAdmin(GroupPages):
         return super().changelist_view(request, (extra_context or {}) | context)
 
     def save_model(self, request: HttpRequest, obj: Quarantined, form: Any, change: bool) -> None:
-        """Remember that it was sent; the form has done the sending."""
-        obj.resent_at = datetime.now(UTC)
-        obj.save(update_fields=["resent_at"])
+        """Nothing: the form has done the sending, and noted it."""
 
     def response_change(self, request: HttpRequest, obj: Quarantined) -> HttpResponseRedirect:
         """Go back to the list."""

@@ -72,10 +72,10 @@ class GroupPages(KeysetAdmin):
         """Show how far sending again has come."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        run = get_object_or_404(Resending.objects.select_related("source", "started_by"), pk=run_id)
+        run = get_object_or_404(Resending.objects.select_related("source", "hook", "started_by"), pk=run_id)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Sending again: {run.event_name or run.code} from {run.source.name}",
+            "title": f"Sending again: {run.subject} from {run.source.name}",
             "opts": self.opts,
             "run": run,
             "state": describe_run(run),
@@ -145,7 +145,7 @@ def describe_quarantine(now: datetime) -> dict[str, Any]:
         "breaking": find_breaking(now),
         "chart": draw_refusals(now),
         "groups": load_groups(),
-        "runs": Resending.objects.select_related("source").order_by("-id")[:_SHOWN_RUNS],
+        "runs": Resending.objects.select_related("source", "hook").order_by("-id")[:_SHOWN_RUNS],
     }
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from engagement.lib.ids import compute_id
 from tracking.caller import Caller
-from tracking.door import offer_items, resend
+from tracking.door import offer_items
 from tracking.event import Receipt, Rejection, compute_profile_id
 from tracking.hooks.known import KnownHook, describe_hook
 from tracking.intake import Intake
@@ -28,9 +28,13 @@ DIALECT = "hook"
 def hold(
     hook: KnownHook, body: bytes, headers: dict[str, str], problem: Rejection, mapped: Mapped, now: datetime
 ) -> None:
-    """Keep a payload for somebody to mend its mapping, once for all its retries. Raises HoldFailed."""
+    """Keep a payload for somebody to mend its mapping, once for all its retries. Raises HoldFailed.
+
+    A retry is the same payload under the same message id: the mapping that would tell two events of one id apart may be
+    what has to be mended.
+    """
     message_id = mapped.item.message_id if mapped.item is not None else None
-    key = compute_id("hook payload", hook.space, message_id or fingerprint_body(body))
+    key = compute_id("hook payload", hook.space, message_id or "", fingerprint_body(body))
     refused = Refused(
         rejection=msgspec.structs.replace(problem, held_as=key),
         payload=body,
@@ -84,17 +88,14 @@ def append_mapped(mapped: Mapped, source: KnownSource, intake: Intake, happened_
 
 
 def send_again(row: Quarantined, body: bytes, intake: Intake) -> Receipt:
-    """Take an item of quarantine again, in the words in which it came; what is refused again is not kept anew.
+    """Take a webhook's payload of quarantine again; what is refused again is not kept anew.
 
-    A webhook is mapped by today's mapping; one that it ignores today is done with. One without a time of its own
-    happened when it came. Raises WireError where the body or the way to read it is gone, AppendFailed when it could not
-    be stored.
+    It is mapped by today's mapping; one that this ignores is done with. One without a time of its own happened when it
+    came. Raises WireError where the body or the way to read it is gone, AppendFailed when it could not be stored.
     """
     source = intake.registry.by_id.get(row.source_id)
     if source is None:
         raise WireError(400, "unknown_source", "The source is disabled: nothing can be sent under its name.")
-    if row.dialect != DIALECT:
-        return resend(body, row.dialect, source, intake)
     if row.hook is None:
         raise WireError(400, "unknown_hook", "Its webhook was deleted: nothing says what it means.")
     mapped = map_body(describe_hook(row.hook), body, row.headers or {})
@@ -105,37 +106,6 @@ def send_again(row: Quarantined, body: bytes, intake: Intake) -> Receipt:
         return Receipt(index=0, outcome="accepted", message=mapped.notes[-1].message)
     then = msgspec.structs.replace(intake, now=row.received_at)
     return append_mapped(mapped, source, then, happened_at=row.received_at)
-
-
-class Again(msgspec.Struct, frozen=True, kw_only=True):
-    """How trying many again went; `problem` is the first reason of those that stayed."""
-
-    done: int
-    left: int
-    problem: str
-
-
-def send_held_again(hook_id: int, intake: Intake, limit: int) -> Again:
-    """Map a hook's held payloads by today's mapping, oldest first, `limit` at most. Raises AppendFailed."""
-    rows = Quarantined.objects.filter(hook_id=hook_id, resent_at__isnull=True).select_related("hook__source")
-    done, left, problem = 0, 0, ""
-    for row in rows.order_by("id")[:limit].iterator(chunk_size=20):
-        refused = _try_again(row, intake)
-        if refused is None:
-            Quarantined.objects.filter(pk=row.pk).update(resent_at=intake.now)
-            done += 1
-        else:
-            left += 1
-            problem = problem or refused
-    return Again(done=done, left=left, problem=problem)
-
-
-def _try_again(row: Quarantined, intake: Intake) -> str | None:
-    try:
-        receipt = send_again(row, bytes(row.payload), intake)
-    except WireError as error:
-        return error.message
-    return None if receipt.outcome == "accepted" else receipt.message
 
 
 def find_rejection(receipt: Receipt) -> Rejection | None:

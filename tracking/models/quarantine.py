@@ -63,12 +63,13 @@ class Quarantined(models.Model):
 
 
 class Resending(models.Model):
-    """Sending again, in the background, what was quarantined for one reason: how far it has come.
+    """Sending again, in the background, what was quarantined for one reason, or what is held of a webhook.
 
     Items up to `last_id` belong to it; those up to `position` have been tried, `left` of them are still not taken.
     """
 
     source = models.ForeignKey("tracking.Source", on_delete=models.CASCADE, related_name="+")
+    hook = models.ForeignKey("tracking.Hook", null=True, on_delete=models.CASCADE, related_name="+")
     is_held = models.BooleanField()
     code = models.CharField(max_length=64)
     field = models.TextField(blank=True)
@@ -91,6 +92,11 @@ class Resending(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.started_at}"
+
+    @property
+    def subject(self) -> str:
+        """What is sent again, for a person."""
+        return f"what is held of {self.hook.name}" if self.hook is not None else self.event_name or self.code
 
 
 class RefusalCount(models.Model):
