@@ -13,7 +13,7 @@ import msgspec
 from tracking.admission import admit_items, admit_request, admit_signature, release_signature
 from tracking.arrival import blank_payload, check_speaker, encode_understood, settle_items
 from tracking.caller import Caller, answer_preflight, authenticate, describe_cors, find_cors, read_key
-from tracking.event import ALIAS, BOT, GROUP, IDENTIFY, Item, Receipt, Rejection, Stamp, stamp_item
+from tracking.event import BOT, Item, Receipt, Rejection, Stamp, stamp_item
 from tracking.intake import Intake
 from tracking.key_use import note_use
 from tracking.log.append import Appender, AppendFailed, Stored
@@ -28,9 +28,6 @@ from tracking.wire.dialect import Dialect, Parsed, Told
 from tracking.wire.dialects import find_dialect
 from tracking.wire.native import NATIVE, SNIPPET_PATH
 from tracking.wire.request import WireError, WireRequest, WireResponse
-
-_SAID_BY_CLIENTS = frozenset({IDENTIFY, ALIAS, GROUP})
-"""Whatever a dialect, or a payload of the quarantine, is read as: no more of our own names come through the door."""
 
 
 class NoRoom(Exception):
@@ -247,9 +244,6 @@ def _refuse_misfit(item: Item, gate: Gate, misfit: Misfit, event_id: UUID) -> Re
 
 
 def _check_name(item: Item, caller: Caller, registry: Registry) -> Rejection | None:
-    if item.name[0] == "$" and item.name not in _SAID_BY_CLIENTS:
-        message = "Names that begin with a dollar sign belong to the platform."
-        return Rejection(index=item.index, code="reserved_event", field="event", message=message)
     if not caller.is_public:
         return None
     if item.name in registry.reserved_names:

@@ -68,6 +68,17 @@ def test_who_was_silent_before_the_import_starts_nothing(source: Source, tmp_pat
     assert scan() == 0
 
 
+def test_a_file_brings_none_of_the_platforms_own_words(source: Source, tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    moment = (NOW - timedelta(days=1)).isoformat()
+    rows = [{"event": name, "user_id": "ada", "timestamp": moment} for name in ("$linked", "$erase", "$identify")]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    assert "1 events imported, 2 rows refused" in load(path)
+
+    assert [event.name for event in Event.objects.all()] == ["$identify"]
+
+
 def test_json_lines_carry_their_own_names(source: Source, tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     good = {

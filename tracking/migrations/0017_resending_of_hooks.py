@@ -5,15 +5,16 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('tracking', '0016_no_values_in_types'),
+        ("tracking", "0016_no_values_in_types"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='resending',
-            name='hook',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tracking.hook'),
+            model_name="resending",
+            name="hook",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tracking.hook"
+            ),
         ),
     ]

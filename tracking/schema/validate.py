@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tracking.event import Item, Rejection
+from tracking.event import ALIAS, GROUP, IDENTIFY, Item, Rejection
 
 MAX_BODY = 1_000_000
 MAX_BATCH = 1_000
@@ -13,6 +13,8 @@ MAX_DEPTH = 16
 TOO_DEEP = f"Objects and lists may be nested {MAX_DEPTH} deep."
 MAX_NAME = 200
 MAX_ID = 255
+_SAID_BY_CLIENTS = frozenset({IDENTIFY, ALIAS, GROUP})
+"""Whatever a dialect, a payload of the quarantine or a file is read as, it brings no more of our own names."""
 
 
 def may_hold_nul(body: bytes) -> bool:
@@ -40,6 +42,8 @@ def check_item(item: Item, *, looks: bool = True) -> Rejection | None:
     """
     if not 1 <= len(item.name) <= MAX_NAME:
         return _reject(item, "invalid_name", "event", f"An event's name has 1 to {MAX_NAME} characters.")
+    if item.name[0] == "$" and item.name not in _SAID_BY_CLIENTS:
+        return _reject(item, "reserved_event", "event", "Names that begin with a dollar sign belong to the platform.")
     ids = (("user_id", item.user_id), ("anonymous_id", item.anonymous_id), ("message_id", item.message_id))
     for field, value in ids:
         if value is not None and not 1 <= len(value) <= MAX_ID:
