@@ -1,9 +1,13 @@
 """One person under several ids: what was anonymous joins the first known person that it is seen with."""
 
+import pytest
+
 from tests.cast import ADA, CART, ON_CART, evaluate, make_rule, make_source, make_template, pass_time, report, scan
 from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
 from tracking.models import Event, Profile, Source
 from tracking.registry import get_registry
+from triggers.audit.compare import audit
+from triggers.deliver.facts import lock_person
 from triggers.deliver.run import deliver_due
 from triggers.models import Activation, Delivery, Timer
 from triggers.worker import get_worker
@@ -223,3 +227,63 @@ def test_what_happens_on_a_device_after_its_owner_left_does_not_count_as_the_own
     evaluate()
 
     assert Activation.objects.count() == 2
+
+
+def alias_in_a_circle(source: Source, people: str) -> None:
+    """Say of each that they are the next one too, all before anybody has heard of it."""
+    for person, previous in zip(people, people[1:] + people[:1], strict=True):
+        report("$alias", source=source, user_id=person, properties={"previous_id": previous})
+
+
+def evaluate_for_a_while() -> None:
+    """Decide what is in the log, and what follows from it, but not for ever."""
+    for _ in range(30):
+        get_worker().evaluator.run_pass()
+
+
+def list_owners(people: str) -> set[str | None]:
+    """Return who is nobody else by now."""
+    return set(Profile.objects.filter(user_id__in=people, linked_to=None).values_list("user_id", flat=True))
+
+
+@pytest.mark.parametrize("people", ["ab", "abc", "abcdef"])
+def test_aliases_that_cross_make_one_person_and_nothing_goes_round_for_ever(source: Source, people: str) -> None:
+    make_rule(trigger=CART)
+    make_rule("Bought", trigger={"kind": "event", "event": "purchase"})
+    for person in people:
+        report("add_to_cart", source=source, user_id=person, properties={"cart_id": person})
+    evaluate()
+    alias_in_a_circle(source, people)
+    evaluate_for_a_while()
+    settled = Event.objects.count()
+    get_worker().evaluator.run_pass()
+
+    assert Event.objects.count() == settled
+    owner = min(people, key=lambda person: compute_user_profile_id(person).hex)
+    assert list_owners(people) == {owner}
+    for person in people:
+        report("purchase", source=source, user_id=person, properties={"cart_id": person})
+    evaluate()
+    assert [row.profile_id for row in Activation.objects.all()] == [compute_user_profile_id(owner)] * len(people)
+    assert not Timer.objects.exists(), "all waits are the owner's, whose purchases end them"
+    assert audit().is_clean
+
+
+def test_people_who_are_in_a_circle_already_get_out_of_it_by_what_they_do_next(source: Source) -> None:
+    make_rule(trigger=ON_CART)
+    for person in "abc":
+        report("view", source=source, user_id=person)
+    evaluate()
+    ids = {person: compute_user_profile_id(person) for person in "abc"}
+    for person, other in zip("abc", "bca", strict=True):
+        Profile.objects.filter(pk=ids[person]).update(linked_to=ids[other])
+    with get_worker().connection.transaction():
+        assert lock_person(get_worker().connection, ids["b"]) is not None
+
+    for person in "abc":
+        report("add_to_cart", source=source, user_id=person)
+    evaluate_for_a_while()
+
+    owner = min("abc", key=lambda person: ids[person].hex)
+    assert list_owners("abc") == {owner}
+    assert [row.profile_id for row in Activation.objects.all()] == [ids[owner]] * 3

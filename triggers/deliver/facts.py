@@ -82,15 +82,18 @@ def lock_person(connection: Connection, profile_id: UUID) -> ProfileState | None
     """Lock the row of the person that a profile belongs to, and read it as it is then.
 
     Only that row is locked, and not those that lead to it: a lane that holds both would lock them in another order.
+    In a ring that the evaluator has not cut yet it is whoever comes by twice.
     """
+    seen: set[UUID] = set()
     while True:
         person = load_person(connection, profile_id)
         row = connection.execute(_LOCK_PERSON, (person.id,)).fetchone() if person is not None else None
         if row is None:
             return None
         locked = make_state(row)
-        if locked.linked_to is None or locked.linked_to == profile_id:
+        if locked.linked_to is None or locked.id in seen:
             return locked
+        seen.add(locked.id)
         profile_id = locked.linked_to
 
 

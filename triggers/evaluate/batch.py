@@ -28,7 +28,16 @@ from triggers.deliver.plan import NewDelivery, plan_delivery
 from triggers.detect.timer_book import TimerBook, make_timer, read_key
 from triggers.evaluate.effects import Effects, NewActivation, compute_activation_id
 from triggers.evaluate.history import Question, load_history
-from triggers.evaluate.linking import TRAVELLING, adopt, answer_link, ask_for_links, forward, is_stale, release
+from triggers.evaluate.linking import (
+    TRAVELLING,
+    adopt,
+    answer_link,
+    ask_for_links,
+    forward,
+    is_stale,
+    leave_ring,
+    release,
+)
 from triggers.evaluate.reentry import ReentryBook
 from triggers.evaluate.returns import close_silences, close_timer
 from triggers.rulebook import ActiveRule, RuleBook, RuleIndex
@@ -114,6 +123,8 @@ class Batch:
             return
         if state is None:
             state = self.profiles[event.profile_id] = start_profile(event)
+        if event.name != LINKED and state.linked_to is not None:
+            leave_ring(event, state)
         if event.name == LINKED:
             self.derived += answer_link(event, state, self.timers)
         elif state.linked_to is not None:

@@ -7,6 +7,10 @@ What one lane has to tell another travels as an event in the other lane, with a 
 - `$follow` points to each further event of the joined profile, which is decided in the known profile's lane under its
   own id.
 - `$unlinked` tells the known profile's lane up to where the joined one was theirs.
+
+Requests that cross each other close a ring: two known profiles, or more, that each joined the next. No lane can see it,
+but what goes round in it can: `path` names the known profiles that passed a message on. Where one comes by again, that
+with the least id leaves the ring, and is who all the others have joined.
 """
 
 from datetime import datetime
@@ -116,10 +120,10 @@ def adopt(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> None:
 
 
 def release(event: LoggedEvent, state: ProfileState) -> None:
-    """Note up to where a joined profile was this person's."""
+    """Note up to where a joined profile was this person's; what came round in a ring says it of the person's own."""
     hexadecimal = UUID(event.properties["profile"]).hex
     span = state.joined.get(hexadecimal)
-    if span is not None:
+    if span is not None and hexadecimal != state.id.hex:
         state.joined = state.joined | {hexadecimal: [span[0], event.properties["until_seq"]]}
         state.is_changed = True
 
@@ -144,10 +148,30 @@ def forward(event: LoggedEvent, state: ProfileState) -> NewEvent:
     """Return what sends an event of a joined profile on to the known one's lane."""
     if state.linked_to is None:
         raise ValueError("only a linked profile forwards")
+    path = {"path": [*_read_path(event), state.id.hex]} if state.user_id is not None else {}
     if event.name in TRAVELLING:
-        return _tell(event, event.name, state.linked_to, event.properties, state.id.hex)
+        return _tell(event, event.name, state.linked_to, event.properties | path, state.id.hex)
     properties = {"event": str(event.id), "lane": event.lane, "name": event.name}
-    return _tell(event, FOLLOW, state.linked_to, properties, event.id.hex)
+    return _tell(event, FOLLOW, state.linked_to, properties | path, event.id.hex)
+
+
+def leave_ring(event: LoggedEvent, state: ProfileState) -> None:
+    """Undo the link of a profile that an event has come by before, where it has the least id of those in the ring."""
+    path = _read_path(event)
+    if state.id.hex not in path:
+        return
+    last_time = len(path) - 1 - path[::-1].index(state.id.hex)
+    if state.id.hex == min(path[last_time:]):
+        state.linked_to = None
+        state.is_changed = True
+
+
+def _read_path(event: LoggedEvent) -> list[str]:
+    """Return the known profiles that passed an event on.
+
+    Nobody joins an anonymous profile, so no ring leads through one, and the many events of those need no path.
+    """
+    return event.properties.get("path", []) if event.name in TRAVELLING else []
 
 
 def _tell(cause: LoggedEvent, name: str, profile_id: UUID, properties: dict[str, Any], *particulars: str) -> NewEvent:
