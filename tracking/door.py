@@ -14,6 +14,7 @@ from tracking.admission import admit_items, admit_request, admit_signature, rele
 from tracking.arrival import blank_payload, check_speaker, encode_understood, settle_items
 from tracking.caller import Caller, answer_preflight, authenticate, describe_cors, find_cors, read_key
 from tracking.event import BOT, Item, Receipt, Rejection, Stamp, stamp_item
+from tracking.identities import list_people
 from tracking.intake import Intake
 from tracking.key_use import note_use
 from tracking.log.append import Appender, AppendFailed, Stored
@@ -284,6 +285,8 @@ def _describe_refused(
 
     One that is nested too deep is kept as it came: to write it again may take more of the stack than there is.
     """
+    people = () if item is None else list_people(caller.source.id, item, caller.is_public)
+    happened_at = None if item is None else item.timestamp
     if rejection.code == "too_deep":
         item = None
     if item is not None and caller.is_bot:
@@ -294,4 +297,6 @@ def _describe_refused(
         dialect=dialect if item is None else NATIVE.name,
         event_name="" if item is None else item.name,
         is_public=caller.is_public,
+        people=people,
+        happened_at=happened_at,
     )

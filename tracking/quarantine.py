@@ -7,13 +7,15 @@ was accepted. What is *held* was promised to the client: it is on disk before th
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
 import structlog
-from django.db import DatabaseError
+from django.db import DatabaseError, connection, transaction
 
+from engagement.lib.ids import compute_boundary
+from tracking.erasure.tombstones import Tombstone, hold_tombstones
 from tracking.event import Rejection
 from tracking.identities import find_identities
 from tracking.models import Quarantined
@@ -25,6 +27,9 @@ MAX_HELD = 100_000
 """Items held for a source until somebody sends them on or deletes them, give or take what comes in a few seconds."""
 NO_ROOM = "quarantine_full"
 _COUNT_IS_FRESH = 2.0
+_TIMED = 7
+"""The version of an event's id, which carries its moment; that of a webhook's payload carries none."""
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_NAME = 200
 _MAX_FIELD = 1_000
 
@@ -37,8 +42,8 @@ _held: dict[int, tuple[float, int]] = {}
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """A rejection, the payload that caused it, the dialect that reads it, and who sent it.
 
-    What came by a hook names it, with the headers that its mapping may name; `people` are profiles that somebody found
-    in the payload who can read it better than `find_identities`.
+    What came by a hook names it, with the headers that its mapping may name. `people` are the profiles that it belongs
+    to, where it was understood as far as that; none: the text is searched for them. `happened_at` is the client's time.
     """
 
     rejection: Rejection
@@ -49,6 +54,14 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     hook_id: int | None = None
     headers: dict[str, str] | None = None
     people: tuple[UUID, ...] = ()
+    happened_at: datetime | None = None
+
+
+class _Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A row, and whose event it would be under which id, as far as anything tells."""
+
+    row: Quarantined
+    mark: tuple[UUID, UUID] | None
 
 
 class HoldFailed(Exception):
@@ -62,8 +75,9 @@ def keep_refused(
     which is asked only for those that there is room for."""
     try:
         room = MAX_PER_HOUR - _count_last_hour(source_id, now)
-        rows = [_describe(source_id, describe(one), now) for one in refused[: max(room, 0)]]
-        Quarantined.objects.bulk_create(rows)
+        rows = [_prepare(source_id, describe(one), now) for one in refused[: max(room, 0)]]
+        with transaction.atomic():
+            Quarantined.objects.bulk_create(_leave_out_erased(rows))
     except DatabaseError as error:
         # The client has its answer with the reason either way; losing the copy must not fail the accepted items.
         log.warning("quarantine_failed", source_id=source_id, error=str(error))
@@ -75,20 +89,49 @@ def keep_refused(
 def hold_items(source_id: int, items: Sequence[Refused], now: datetime) -> int:
     """Hold items of a source; return how many there was room for, the first ones. A retry is held once.
 
+    One of somebody who has been erased since it happened is done with, as it would be in the log.
     Raises HoldFailed when it is not known whether they are on disk.
     """
     try:
         room = max(MAX_HELD - _count_held(source_id), 0)
-        rows = [_describe(source_id, item, now) for item in items[:room]]
-        # In the order of their ids: two requests with the same items cannot deadlock.
-        rows.sort(key=lambda row: row.event_id.int if row.event_id is not None else 0)
-        Quarantined.objects.bulk_create(rows, ignore_conflicts=True)
+        prepared = [_prepare(source_id, item, now) for item in items[:room]]
+        with transaction.atomic():
+            rows = _leave_out_erased(prepared)
+            # In the order of their ids: two requests with the same items cannot deadlock.
+            rows.sort(key=lambda row: row.event_id.int if row.event_id is not None else 0)
+            Quarantined.objects.bulk_create(rows, ignore_conflicts=True)
     except DatabaseError as error:
         raise HoldFailed(str(error)) from error
     _count_more(source_id, len(rows))
     if len(items) > room:
         log.warning("quarantine_full", source_id=source_id, held=False, refused=len(items) - room)
     return min(room, len(items))
+
+
+def _leave_out_erased(prepared: Sequence[_Prepared]) -> list[Quarantined]:
+    """Return the rows but those of somebody who was erased after they happened: a retry brings nothing back."""
+    tombstones = hold_tombstones(connection.connection, {one.mark[0] for one in prepared if one.mark is not None})
+    return [one.row for one in prepared if one.mark is None or not _is_erased(*one.mark, tombstones)]
+
+
+def _is_erased(profile_id: UUID, event_id: UUID, tombstones: dict[UUID, Tombstone]) -> bool:
+    return profile_id in tombstones and tombstones[profile_id].covers(event_id)
+
+
+def _prepare(source_id: int, item: Refused, now: datetime) -> _Prepared:
+    return _Prepared(row=_describe(source_id, item, now), mark=_find_mark(item))
+
+
+def _find_mark(item: Refused) -> tuple[UUID, UUID] | None:
+    """A webhook's payload, what was not understood and what has no time of its own cannot be told from new ones."""
+    held_as, happened_at = item.rejection.held_as, item.happened_at
+    if not item.people:
+        return None
+    if held_as is not None and held_as.version == _TIMED:
+        return item.people[0], held_as
+    if happened_at is not None and happened_at >= _FIRST:
+        return item.people[0], compute_boundary(happened_at)
+    return None
 
 
 def _count_last_hour(source_id: int, now: datetime) -> int:
@@ -138,7 +181,7 @@ def _describe(source_id: int, item: Refused, now: datetime) -> Quarantined:
         event_id=rejection.held_as,
         hook_id=item.hook_id,
         headers=item.headers,
-        people=[*find_identities(source_id, payload), *item.people],
+        people=list(item.people) or find_identities(source_id, payload),
     )
 
 

@@ -13,13 +13,18 @@ import msgspec
 
 from engagement.lib.postgres import open_connection
 from tracking.erasure.ask import is_held
+from tracking.erasure.moments import load_belongings
+from tracking.erasure.remove import find_told_addresses
 from tracking.identities import compute_address_id
 from tracking.log.write import Connection
 from tracking.profiles import OPEN, Spans, load_person
 from triggers.channels.address import hash_address
 
 PAGE = 1_000
+PAYLOADS = 10
+"""Payloads in the memory at once: one may hold a megabyte."""
 FORMAT = 1
+_PIECE = 256 * 1024
 _TIMEOUT_MS = 60_000
 
 _PERSON = "profile_id = %(profile)s and {seq} > %(since)s and {seq} <= %(until)s"
@@ -70,18 +75,39 @@ _SECTIONS = {
     "set_aside": _SET_ASIDE,
 }
 _PROFILES = "select id, to_jsonb(p) from profile p where id = any(%s) order by id"
-_ADDRESSES = """
-select patch -> 'properties' -> 'traits' ->> 'email' from profile_change
- where profile_id = any(%(people)s) and patch ->> 'name' = '$identify'
- union select traits ->> 'email' from profile where id = any(%(people)s)
- union select address from delivery where profile_id = any(%(people)s) and address <> ''
+_WRITTEN_TO = f"""
+select distinct address from delivery d
+ where d.profile_id = %(profile)s and address <> ''
+   and (%(whole)s or d.activation_id in (select id from activation where {_PERSON.format(seq="event_seq")}))
 """
-_QUARANTINED = """
-select to_jsonb(q) - 'payload' - 'people', payload from tracking_quarantined q
- where people && %(people)s::uuid[] or (people && %(addresses)s::uuid[] and people <@ %(addresses)s::uuid[])
+_THEIRS = """
+exists (select from unnest(%(profiles)s::uuid[], %(since)s::timestamptz[], %(until)s::timestamptz[])
+                    as belonging (profile, since, until)
+         where {whose} and (since is null or received_at > since) and (until is null or received_at <= until))
+"""
+_QUARANTINED = f"""
+select id from tracking_quarantined
+ where people && %(anybody)s::uuid[]
+   and ({_THEIRS.format(whose="profile = any(people)")} or people <@ %(addresses)s::uuid[])
  order by id
 """
-_HOOK_PAYLOADS = "select to_jsonb(h) - 'body', body from hook_payload h where profile_id = any(%s) order by id"
+_HOOK_PAYLOADS = f"""
+select id from hook_payload
+ where profile_id = any(%(profiles)s) and {_THEIRS.format(whose="profile = profile_id")} order by id
+"""
+# What stands beside the log: which rows, then each with its payload.
+_PAYLOADS = {
+    "quarantined": (
+        _QUARANTINED,
+        "payload",
+        "select to_jsonb(q) - 'payload' - 'people', payload from tracking_quarantined q where id = any(%s) order by id",
+    ),
+    "webhook_payloads": (
+        _HOOK_PAYLOADS,
+        "body",
+        "select to_jsonb(h) - 'body', body from hook_payload h where id = any(%s) order by id",
+    ),
+}
 _SUPPRESSIONS = """
 select channel, reason, created_at from triggers_suppression where address_hash = any(%s) order by created_at
 """
@@ -106,40 +132,76 @@ def write_export(person: Spans) -> Iterator[bytes]:
             yield f',"{name}":['.encode()
             yield from _join(row for span in person for row in _read_rows(connection, query, span, people))
             yield b"]"
-        yield b"," + msgspec.json.encode(_load_rest(connection, people))[1:]
+        addresses = _find_addresses(connection, person)
+        whose = _describe_belongings(connection, person, addresses)
+        for name, (query, column, read) in _PAYLOADS.items():
+            yield f',"{name}":['.encode()
+            yield from _join(_read_payloads(connection, query, whose, column, read))
+            yield b"]"
+        yield b"," + msgspec.json.encode({"suppressions": _load_suppressions(connection, addresses)})[1:]
 
 
 def _join(rows: Iterator[str]) -> Iterator[bytes]:
-    """Yield rows with commas between them, a hundred or so at a time."""
+    """Yield rows with commas between them, a hundred or some 256 KB at a time."""
     waiting: list[str] = []
+    size = 0
     is_first = True
     for row in rows:
         waiting.append(row)
-        if len(waiting) >= 100:
+        size += len(row)
+        if len(waiting) >= 100 or size >= _PIECE:
             yield (("" if is_first else ",") + ",".join(waiting)).encode()
-            waiting, is_first = [], False
+            waiting, size, is_first = [], 0, False
     if waiting:
         yield (("" if is_first else ",") + ",".join(waiting)).encode()
 
 
+def _describe_span(span: tuple[UUID, int, int]) -> dict[str, Any]:
+    profile_id, since, until = span
+    return {"profile": profile_id, "since": since, "until": until, "whole": (since, until) == (0, OPEN)}
+
+
 def _read_rows(connection: Connection, query: str, span: tuple[UUID, int, int], people: list[UUID]) -> Iterator[str]:
     """Yield the rows of one profile, read page by page."""
-    profile_id, since, until = span
-    values: dict[str, Any] = {
-        "profile": profile_id,
-        "since": since,
-        "until": until,
-        "whole": (since, until) == (0, OPEN),
-        "people": people,
-        "page": PAGE,
-        "after": UUID(int=0),
-    }
+    values = _describe_span(span) | {"people": people, "page": PAGE, "after": UUID(int=0)}
     while True:
         rows = connection.execute(query.encode(), values).fetchall()
         yield from (row[1] for row in rows)
         if len(rows) < PAGE:
             return
         values["after"] = rows[-1][0]
+
+
+def _read_payloads(connection: Connection, query: str, whose: dict[str, Any], column: str, read: str) -> Iterator[str]:
+    """Yield rows with their payloads as text, some at a time."""
+    ids = [row[0] for row in connection.execute(query.encode(), whose).fetchall()]
+    for start in range(0, len(ids), PAYLOADS):
+        for row, payload in connection.execute(read.encode(), (ids[start : start + PAYLOADS],)).fetchall():
+            yield msgspec.json.encode(row | {column: bytes(payload).decode("utf-8", "replace")}).decode()
+
+
+def _find_addresses(connection: Connection, person: Spans) -> list[str]:
+    """Return the person's mail addresses: those that were told of them, and those that were written to."""
+    found: set[str] = set()
+    for span in person:
+        values = _describe_span(span)
+        found |= find_told_addresses(connection, *span, is_whole=values["whole"])
+        found |= {row[0] for row in connection.execute(_WRITTEN_TO.encode(), values).fetchall()}
+    return sorted(found)
+
+
+def _describe_belongings(connection: Connection, person: Spans, addresses: list[str]) -> dict[str, Any]:
+    """Return what tells whose a payload is, and when it must have come."""
+    belongings = load_belongings(connection, person)
+    profiles = [one.profile_id for one in belongings]
+    hashes = [compute_address_id(address) for address in addresses]
+    return {
+        "profiles": profiles,
+        "since": [one.since for one in belongings],
+        "until": [one.until for one in belongings],
+        "addresses": hashes,
+        "anybody": profiles + hashes,
+    }
 
 
 def _load_profiles(connection: Connection, person: Spans) -> list[dict[str, Any]]:
@@ -154,16 +216,8 @@ def _load_profiles(connection: Connection, person: Spans) -> list[dict[str, Any]
     return found
 
 
-def _load_rest(connection: Connection, people: list[UUID]) -> dict[str, Any]:
-    """Return what stands beside the log: refused items, payloads of webhooks, and addresses not to be written to."""
-    addresses = {row[0] for row in connection.execute(_ADDRESSES, {"people": people}).fetchall() if row[0]}
-    values = {"people": people, "addresses": [compute_address_id(address) for address in addresses]}
-    quarantined = connection.execute(_QUARANTINED, values).fetchall()
-    payloads = connection.execute(_HOOK_PAYLOADS, (people,)).fetchall()
+def _load_suppressions(connection: Connection, addresses: list[str]) -> list[dict[str, Any]]:
+    """Return which of the addresses may not be written to, and why."""
     hashes = [hash_address("email", address) for address in addresses]
-    suppressed = connection.execute(_SUPPRESSIONS, (hashes,)).fetchall()
-    return {
-        "quarantined": [row | {"payload": bytes(payload).decode("utf-8", "replace")} for row, payload in quarantined],
-        "webhook_payloads": [row | {"body": bytes(body).decode("utf-8", "replace")} for row, body in payloads],
-        "suppressions": [dict(zip(("channel", "reason", "created_at"), row, strict=True)) for row in suppressed],
-    }
+    rows = connection.execute(_SUPPRESSIONS, (hashes,)).fetchall()
+    return [dict(zip(("channel", "reason", "created_at"), row, strict=True)) for row in rows]

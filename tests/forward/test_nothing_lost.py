@@ -19,8 +19,10 @@ from tests.forward.conftest import (
     load_progress,
 )
 from tests.other_side import Heard, OtherSide, Say
+from tracking.erasure.ask import ask_erasure
+from tracking.event import compute_user_profile_id
 from tracking.log.follow import load_lag
-from tracking.models import Source
+from tracking.models import Event, Source
 from triggers.forward import run
 from triggers.forward.claim import name_consumer
 from triggers.forward.record import record_outcome
@@ -207,6 +209,34 @@ def test_of_many_refusals_some_are_noted_and_all_are_counted_and_old_ones_go(
     assert CopyCount.objects.get().refused == 120
     assert RefusedCopy.objects.count() == 100
     assert not RefusedCopy.objects.filter(name="old").exists()
+
+
+def test_what_is_said_of_a_copy_whose_person_is_erased_meanwhile_is_not_kept(
+    source: Source, other_side: OtherSide, make_destination: MakeDestination
+) -> None:
+    destination = make_destination()
+    report("visit", source=source, user_id="ada")
+    report("visit", source=source, user_id="grace")
+    evaluate()
+
+    def erase_ada() -> None:
+        ask_erasure(get_worker().connection, compute_user_profile_id("ada"), "test")
+        evaluate()
+        close_worker()
+        connections.close_all()
+
+    def answer(_: Heard) -> Say:
+        eraser = threading.Thread(target=erase_ada)
+        eraser.start()
+        eraser.join()
+        return Say(status=422, body=b"I know neither ada nor grace")
+
+    other_side.answer = answer
+    forward()
+
+    assert RefusedCopy.objects.count() == 1
+    assert RefusedCopy.objects.get().copy_id == Event.objects.get(name="visit").pk
+    assert CopyCount.objects.get(destination_id=destination.pk).refused == 2
 
 
 @pytest.mark.parametrize("status", [301, 401, 403, 404, 408, 429, 500, 502, 0])

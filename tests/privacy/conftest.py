@@ -1,11 +1,14 @@
 """What these stories begin with, and the one question of all of them: what is still held?"""
 
+from typing import Any
 from uuid import UUID
 
+from django.test import Client
+
 from engagement.lib.postgres import open_connection
-from tests.cast import evaluate
+from tests.cast import approve, evaluate
 from tracking.erasure.ask import ask_erasure
-from tracking.models import Erasure
+from tracking.models import Erasure, Source
 from triggers.worker import get_worker
 
 _COLUMNS = """
@@ -34,6 +37,15 @@ def find_mentions(*words: str) -> dict[str, set[str]]:
                 if is_found:
                     found[word].add(f"{table}.{column}")
     return {word: places for word, places in found.items() if places}
+
+
+def hold(source: Source, **said: Any) -> None:
+    """Send an order without its price, which is held."""
+    approve("order_completed", {"type": "object", "required": ["price"]}, policy="quarantine")
+    headers = {"X-Write-Key": source.write_key or ""}
+    body = {"event": "order_completed"} | said
+    answer = Client().post("/track-event", body, content_type="application/json", headers=headers)
+    assert answer.status_code == 202, answer.content
 
 
 def erase(profile_id: UUID) -> Erasure:

@@ -9,13 +9,15 @@ import pytest
 
 from tests.cast import CART, deliver, evaluate, make_rule, make_template, report
 from tests.mail_server import MailServer
-from tests.privacy.conftest import erase
+from tests.privacy.conftest import erase, hold
 from tests.privacy.test_erasure import ADA_ID, WHO, live
 from tracking.event import Rejection, compute_anonymous_profile_id, compute_user_profile_id
-from tracking.models import Event, ProfileChange, Source
+from tracking.models import Event, Hook, HookPayload, ProfileChange, Quarantined, Source
+from tracking.profiles import load_person
 from tracking.quarantine import Refused, keep_refused
 from triggers import export
 from triggers.channels.address import hash_address
+from triggers.erase.preview import count_held
 from triggers.export import export_person
 from triggers.models import Activation, Suppression
 from triggers.worker import get_worker
@@ -89,6 +91,78 @@ def test_of_a_shared_device_only_their_part_is_exported(source: Source) -> None:
     steps = [row["properties"].get("step") for row in document["events"] if row["name"] == "view"]
     assert sorted(filter(None, steps)) == ["before ada-lovelace", "before grace-hopper"]
     assert "grace" not in json.dumps(document).replace("before grace-hopper", "")
+
+
+def test_of_what_stands_beside_the_log_only_their_time_on_a_device_is_exported(source: Source) -> None:
+    tablet = compute_anonymous_profile_id(source.pk, "tablet")
+    hook = Hook.objects.create(source=source, name="shop", style="none", secret="x")
+    for person in ("ada-lovelace", "grace-hopper", "karen-jones"):
+        report("$identify", source=source, user_id=person, anonymous_id="tablet", properties={"traits": {}})
+        evaluate()
+        said = {"step": f"of {person}"}
+        report(
+            "$identify",
+            source=source,
+            user_id=None,
+            anonymous_id="tablet",
+            properties={"traits": {"email": f"{person}@example.com"}},
+        )
+        evaluate()
+        hold(source, anonymous_id="tablet", message_id=person, properties=said)
+        refuse(source, f'{{"event": 5, "mail": "{person}@example.com"}}'.encode())
+        now, body = datetime.now(UTC), f"of {person}".encode()
+        HookPayload.objects.create(hook=hook, received_at=now, profile_id=tablet, outcome="held", body=body)
+
+    document = read()
+
+    texts = [row["payload"] for row in document["quarantined"]]
+    assert len(texts) == 2
+    assert all("ada-lovelace" in text for text in texts)
+    assert [row["body"] for row in document["webhook_payloads"]] == ["of ada-lovelace"]
+    assert not [word for word in ("grace", "hopper", "karen") if word in json.dumps(document)]
+    ada = load_person(get_worker().connection, ADA_ID)
+    assert ada is not None
+    assert count_held(get_worker().connection, ada.spans).refused == 1
+
+
+def test_who_has_a_device_after_an_erasure_is_told_nothing_of_who_had_it_before(source: Source) -> None:
+    for person in ("ada-lovelace", "grace-hopper", "karen-jones"):
+        report("$identify", source=source, user_id=person, anonymous_id="tablet", properties={"traits": {}})
+        evaluate()
+        hold(source, anonymous_id="tablet", message_id=person, properties={"step": f"of {person}"})
+    erase(compute_user_profile_id("karen-jones"))
+    report("$identify", source=source, user_id="joan-clarke", anonymous_id="tablet", properties={"traits": {}})
+    evaluate()
+    hold(source, anonymous_id="tablet", message_id="m", properties={"step": "of joan"})
+
+    steps = [json.loads(row["payload"])["properties"]["step"] for row in read("joan-clarke")["quarantined"]]
+    assert steps == ["of joan"]
+    assert len(read()["quarantined"]) == 1
+
+
+def test_payloads_without_end_are_written_some_at_a_time(source: Source) -> None:
+    report("view", source=source)
+    evaluate()
+    for number in range(50):
+        refuse(source, b'{"event": 5, "user_id": "ada", "number": %d, "x": "%s"}' % (number, b"x" * 30_000))
+    Quarantined.objects.bulk_create(
+        Quarantined(
+            **{
+                field: getattr(row, field)
+                for field in ("source_id", "received_at", "code", "message", "payload", "people")
+            }
+        )
+        for row in list(Quarantined.objects.all()) * 19
+    )
+    pieces = export_person(compute_user_profile_id("ada"))
+    assert pieces is not None
+    tracemalloc.start()
+    total = sum(len(piece) for piece in pieces)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert total > 30_000_000
+    assert peak < 6_000_000
 
 
 def test_a_long_history_is_written_page_by_page(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,10 +52,13 @@ update profile p
                    where e.profile_id = p.id and e.seq > %(until)s and left(e.name, 1) <> '$')
  where p.id = %(profile)s and p.lane = %(lane)s
 """
-_ADDRESSES = """
-select distinct patch -> 'properties' -> 'traits' ->> 'email' from profile_change
- where profile_id = %s and patch ->> 'name' = '$identify' and seq > %s and seq <= %s
+# By whatever operator; a list of addresses is as many addresses.
+_TOLD = """
+select distinct told #>> '{}' from profile_change, jsonb_path_query(patch, '$.properties.*.email[*]') told
+ where profile_id = %(profile)s and seq > %(since)s and seq <= %(until)s
+   and patch ->> 'name' in ('$identify', '$adopted')
 """
+_KNOWN = "select told #>> '{}' from profile, jsonb_path_query(traits, '$.email[*]') told where id = %(profile)s"
 _DELETE_QUARANTINED = """
 delete from tracking_quarantined
  where (people && %(profiles)s::uuid[] or (people && %(addresses)s::uuid[] and people <@ %(addresses)s::uuid[]))
@@ -136,7 +139,15 @@ def remove_profile(connection: Connection, part: Part, place: int) -> int:
 
 def find_addresses(connection: Connection, part: Part) -> set[str]:
     """Return the mail addresses that were told of a profile."""
-    rows = connection.execute(_ADDRESSES, (part.profile_id, part.since, part.until)).fetchall()
+    return find_told_addresses(connection, part.profile_id, part.since, part.until, part.is_whole)
+
+
+def find_told_addresses(connection: Connection, profile_id: UUID, since: int, until: int, is_whole: bool) -> set[str]:
+    """Return the mail addresses that were told of a profile between two places of the log, the first exclusive; of
+    the whole profile, those that it holds as well."""
+    values = {"profile": profile_id, "since": since, "until": until}
+    rows = connection.execute(_TOLD, values).fetchall()
+    rows += connection.execute(_KNOWN, values).fetchall() if is_whole else []
     return {row[0] for row in rows if row[0]}
 
 

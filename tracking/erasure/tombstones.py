@@ -25,6 +25,7 @@ _LOAD = """
 select profile_hash, erased_from, erased_at, outlying from tombstone
  where profile_hash = any(%s) and erased_at is not null
 """
+_LOCK = "select from tombstone where profile_hash = any(%s) order by profile_hash, erasure_id, lane for share"
 _RETURNED = """
 update tombstone set returned = returned + %s
  where profile_hash = %s and erased_at = (select max(erased_at) from tombstone where profile_hash = %s)
@@ -67,6 +68,18 @@ def load_tombstones(connection: Connection, profile_ids: Iterable[UUID]) -> dict
     for row in connection.execute(_LOAD, (list(by_hash),)).fetchall():
         found[by_hash[row[0]]].append(Period(row[1], row[2], frozenset(row[3])))
     return {profile_id: Tombstone(tuple(periods)) for profile_id, periods in found.items()}
+
+
+def hold_tombstones(connection: Connection, profile_ids: Iterable[UUID]) -> dict[UUID, Tombstone]:
+    """Return the tombstones of profiles, in the caller's transaction: for who writes beside the log.
+
+    An erasure of them that is under way is waited for, and one that comes next finds what the caller writes.
+    """
+    wanted = set(profile_ids)
+    if not wanted:
+        return {}
+    connection.execute(_LOCK, ([hash_profile(profile_id) for profile_id in wanted],))
+    return load_tombstones(connection, wanted)
 
 
 def split_erased(

@@ -16,6 +16,8 @@ import msgspec
 import structlog
 from django.db import DatabaseError, connection, transaction
 
+from engagement.lib.ids import compute_boundary
+from tracking.erasure.tombstones import Tombstone, hold_tombstones
 from tracking.models import HookPayload
 
 KEPT_PAYLOADS = 10
@@ -149,10 +151,19 @@ class Diary:
 def _write(counts: list[dict[str, Any]], samples: dict[int, deque[Entry]]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_COUNT, [msgspec.json.encode(counts).decode()])
+        people = {entry.sample.profile_id for entries in samples.values() for entry in entries if entry.sample}
+        tombstones = hold_tombstones(connection.connection, filter(None, people))
         for hook_id, entries in sorted(samples.items()):
             for entry in entries:
-                cursor.execute(_KEEP, _describe(entry))
+                if not _is_erased(entry, tombstones):
+                    cursor.execute(_KEEP, _describe(entry))
             cursor.execute(_PRUNE, [hook_id, hook_id, KEPT_PAYLOADS])
+
+
+def _is_erased(entry: Entry, tombstones: dict[UUID, Tombstone]) -> bool:
+    """Whether whom a payload is about was erased after it came: there may be a second between the two."""
+    tombstone = tombstones.get(entry.sample.profile_id) if entry.sample and entry.sample.profile_id else None
+    return tombstone is not None and tombstone.covers(compute_boundary(entry.at))
 
 
 def _describe(entry: Entry) -> list[Any]:

@@ -14,7 +14,8 @@ class Quarantined(models.Model):
     held once, and sent again lands once. `dialect` names who reads the payload.
 
     What came by a hook is held too, with the headers that its mapping may name; `event_id` is then of the payload.
-    `people` are hashes of the ids and addresses that stand in the payload, by which erasing a person finds it.
+    `people` are the profiles that it belongs to; of what was not understood, those of the ids in it and the hashes of
+    its mail addresses. By them erasing a person finds it.
     """
 
     source = models.ForeignKey("tracking.Source", on_delete=models.CASCADE, related_name="quarantined")

@@ -16,7 +16,10 @@ Parsed = list[Item | Rejection]
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request says: its items, each item as it came (for quarantine), and the key where the body names it."""
+    """What a request says: its items, each item as it came (for quarantine), and the key where the body names it.
+
+    `raw` may be empty where every item was understood.
+    """
 
     items: Parsed
     raw: Sequence[Any]

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from tracking.erasure.moments import load_belongings
 from tracking.log.write import Connection
 from tracking.profiles import Spans
 
@@ -19,7 +20,12 @@ select (select count(*) from span join event e on e.profile_id = profile and seq
        (select count(*) from span join delivery d on d.profile_id = profile
          where d.activation_id in (table matched) and d.state in ('planned', 'claimed')),
        (select count(*) from timer where profile_id = any(%(ids)s)),
-       (select count(*) from tracking_quarantined where people && %(ids)s::uuid[])
+       (select count(*) from tracking_quarantined
+         where people && %(ids)s::uuid[]
+           and exists (select from unnest(%(profiles)s::uuid[], %(first)s::timestamptz[], %(last)s::timestamptz[])
+                                   as belonging (profile, first, last)
+                        where profile = any(people) and (first is null or received_at > first)
+                          and (last is null or received_at <= last)))
 """
 
 
@@ -36,10 +42,14 @@ class Held(msgspec.Struct, frozen=True):
 
 def count_held(connection: Connection, person: Spans) -> Held:
     """Count what is held of a person, under all their ids."""
+    belongings = load_belongings(connection, person)
     values: dict[str, list[Any]] = {
         "ids": [span[0] for span in person],
         "since": [span[1] for span in person],
         "until": [span[2] for span in person],
+        "profiles": [one.profile_id for one in belongings],
+        "first": [one.since for one in belongings],
+        "last": [one.until for one in belongings],
     }
     row = connection.execute(_COUNT, values).fetchone()
     return Held(*row) if row is not None else Held(0, 0, 0, 0, 0, 0)

@@ -39,3 +39,8 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     occurred_at: datetime
     received_at: datetime
+
+    @property
+    def event_id(self) -> UUID:
+        """The event that it is, or that started it."""
+        return UUID(self.properties["event_id"]) if self.what is What.ACTIVATION else self.id

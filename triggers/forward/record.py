@@ -2,25 +2,29 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 
 from engagement.lib.retry import compute_backoff
+from tracking.erasure.tombstones import Tombstone, hold_tombstones
 from tracking.log.follow import advance_cursors
 from tracking.log.write import Connection
 from triggers.forward.claim import Claim, LaneBatch, name_consumer
 from triggers.forward.copies import Copy
 from triggers.forward.kinds.base import Result, Verdict
 from triggers.forward.send import Outcome
-from triggers.forward.standing import SHORTEST, judge_lanes, load_lanes, release_lanes
 
 KEPT_AN_HOUR = 100
 KEPT = timedelta(days=35)
+SHORTEST = timedelta(seconds=1)
 
 _LOCK = """
-select p.failures, clock_timestamp() from triggers_destinationprogress p
+select p.failures, p.retry_at from triggers_destinationprogress p
  where p.destination_id = %s for update
 """
+_HELD = "select lane from triggers_copylease where destination_id = %s and token = %s"
+_RELEASE = "update triggers_copylease set lease_until = '-infinity' where destination_id = %s and token = %s"
 _SUCCEED = """
 update triggers_destinationprogress
    set failures = 0, failing_since = null, retry_at = null, sent_at = clock_timestamp() where destination_id = %s
@@ -32,7 +36,6 @@ update triggers_destinationprogress
        retry_at = clock_timestamp() + %s, error = %s, error_at = clock_timestamp()
  where destination_id = %s
 """
-_SAY = "update triggers_destinationprogress set error = %s, error_at = clock_timestamp() where destination_id = %s"
 _PAUSE = "update triggers_destination set state = 'paused' where id = %s and state = 'on'"
 _COUNT = """
 insert into triggers_copycount (destination_id, hour, sent, refused)
@@ -58,16 +61,14 @@ def record_outcome(connection: Connection, claim: Claim, copies: Sequence[Copy],
     """
     with connection.transaction():
         known = connection.execute(_LOCK, (claim.destination_id,)).fetchone()
-        lanes = load_lanes(connection, claim.destination_id)
-        held = {lane.lane for lane in lanes if lane.token == claim.token}
+        held = {row[0] for row in connection.execute(_HELD, (claim.destination_id, claim.token)).fetchall()}
         batches = [batch for batch in claim.batches if batch.lane in held]
         if known is None or not batches:
             return 0
-        judged = judge_lanes(lanes, claim.token, copies, outcome, known[1])
         positions = {batch.lane: find_position(batch, copies, outcome) for batch in batches}
         settled = [copy for copy in copies if copy.lane in held and copy.seq <= positions[copy.lane]]
         advance_cursors(connection, name_consumer(claim.destination_id), positions)
-        release_lanes(connection, claim.destination_id, judged)
+        connection.execute(_RELEASE, (claim.destination_id, claim.token))
         _count(connection, claim.destination_id, settled, outcome)
         _note_standing(connection, claim, known[0], outcome)
     return len(settled)
@@ -91,23 +92,27 @@ def _count(connection: Connection, destination_id: int, settled: Sequence[Copy],
     if is_new_hour:
         connection.execute(_FORGET_COUNTS, (destination_id, KEPT))
         connection.execute(_FORGET_REFUSED, (destination_id, KEPT))
-    for copy in refused[: max(KEPT_AN_HOUR - before, 0)]:
+    for copy in _leave_out_erased(connection, refused[: max(KEPT_AN_HOUR - before, 0)]):
         reason = outcome.refused[copy.id]
         connection.execute(_NOTE, (destination_id, copy.id, copy.lane, copy.name, reason[:1000]))
         log.info("copy_refused", destination_id=destination_id, copy_id=str(copy.id))
+
+
+def _leave_out_erased(connection: Connection, copies: Sequence[Copy]) -> list[Copy]:
+    """Return the copies but those of somebody who was erased while they were under way: what was said may name them."""
+    tombstones = hold_tombstones(connection, {UUID(copy.profile) for copy in copies})
+    nothing = Tombstone(())
+    return [copy for copy in copies if not tombstones.get(UUID(copy.profile), nothing).covers(copy.event_id)]
 
 
 def _note_standing(connection: Connection, claim: Claim, failures: int, outcome: Outcome) -> None:
     if outcome.sent or outcome.refused:
         connection.execute(_SUCCEED, (claim.destination_id,))
         failures = 0
-    if outcome.shut is not None:
-        _note_trouble(connection, claim, failures, outcome.shut)
-        return
-    for trouble in outcome.troubles.values():
-        connection.execute(_SAY, (trouble.verdict.reason[:1000], claim.destination_id))
-    if claim.is_probe and failures:
-        # Nothing in this lane was for the other side, or it is known not to be taken: the next lane tries it.
+    if outcome.trouble is not None:
+        _note_trouble(connection, claim, failures, outcome.trouble)
+    elif claim.is_probe and failures:
+        # Nothing in this lane was for the other side: the next lane tries it.
         connection.execute(_CALM, (claim.destination_id,))
 
 
