@@ -63,8 +63,9 @@ def forward() -> list[PassReport]:
 
 
 def let_wait_pass() -> None:
-    """Let the time pass after which a destination that refused is tried again."""
+    """Let the time pass after which a destination that refused, or a lane, is tried again."""
     get_worker().connection.execute("update triggers_destinationprogress set retry_at = clock_timestamp()")
+    get_worker().connection.execute("update triggers_copylease set retry_at = clock_timestamp()")
 
 
 def let_leases_end() -> None:

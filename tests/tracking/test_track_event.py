@@ -212,6 +212,16 @@ def test_what_is_kept_of_refused_items_is_bounded_and_takes_nothing_from_the_oth
     assert Event.objects.get().name == "fine"
 
 
+def test_what_is_nested_too_deep_fails_alone_and_is_kept_as_it_came(keys: SourceKeys) -> None:
+    deep = '{"event":"a","user_id":"ada","properties":{"p":' + "[" * 20 + "]" * 20 + "}}"
+    body = f'{{"events":[{{"event":"fine","user_id":"ada"}},{deep}]}}'.encode()
+
+    answer = send(body, "/v1/events", authorization=f"Bearer {keys.write_key}")
+
+    assert [result["code"] for result in answer.json()["results"]] == [None, "too_deep"]
+    assert bytes(Quarantined.objects.get().payload) == deep.encode()
+
+
 def test_what_is_refused_for_a_name_that_cannot_be_stored_is_kept_all_the_same(keys: SourceKeys) -> None:
     body = b'{"user_id": "ada", "\\u0000": 1}'
 

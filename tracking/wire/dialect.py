@@ -16,10 +16,7 @@ Parsed = list[Item | Rejection]
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request says: its items, each item as it came (for quarantine), and the key where the body names it.
-
-    `raw` may be empty where every item was understood.
-    """
+    """What a request says: its items, each item as it came (for quarantine), and the key where the body names it."""
 
     items: Parsed
     raw: Sequence[Any]

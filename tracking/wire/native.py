@@ -1,8 +1,9 @@
 """Our own formats: `/track-event`, `/v1/events`, `/v1/identify`, `/v1/alias`. Pure."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any
 
 import msgspec
@@ -100,8 +101,7 @@ def _gather_properties(whole: dict[str, Any]) -> _Event:
 def read_events(body: bytes) -> Told:
     """Read `/v1/events`: one event, or `{"sent_at", "events": [...]}` with up to 1,000.
 
-    Among them an item with `traits` and no event is an identify, so that it keeps its place in the order. The body is
-    cut into its items only where one of them is refused.
+    Among them an item with `traits` and no event is an identify, so that it keeps its place in the order.
     """
     try:
         batch = _batch_decoder.decode(body)
@@ -109,7 +109,7 @@ def read_events(body: bytes) -> Told:
         return _read_one_by_one(body)
     _check_length(len(batch.events))
     items = [_make_item(index, event, batch.sent_at) for index, event in enumerate(batch.events)]
-    return Told(items=items, raw=_split(body).events if Rejection in map(type, items) else ())
+    return Told(items=items, raw=_Pieces(body))
 
 
 def parse_any(body: bytes) -> Parsed:
@@ -152,6 +152,23 @@ def parse_alias(body: bytes) -> Parsed:
         properties={"previous_id": previous_id},
     )
     return [item]
+
+
+class _Pieces(Sequence[msgspec.Raw]):
+    """A batch's items as they came, cut once somebody asks: of most batches nothing is refused."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    @cached_property
+    def _events(self) -> list[msgspec.Raw]:
+        return _split(self._body).events
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._events[index]
 
 
 def _read_one_by_one(body: bytes) -> Told:

@@ -14,17 +14,15 @@ from triggers.forward.claim import Claim, LaneBatch, name_consumer
 from triggers.forward.copies import Copy
 from triggers.forward.kinds.base import Result, Verdict
 from triggers.forward.send import Outcome
+from triggers.forward.standing import SHORTEST, judge_lanes, load_lanes, release_lanes
 
 KEPT_AN_HOUR = 100
 KEPT = timedelta(days=35)
-SHORTEST = timedelta(seconds=1)
 
 _LOCK = """
-select p.failures, p.retry_at from triggers_destinationprogress p
+select p.failures, clock_timestamp() from triggers_destinationprogress p
  where p.destination_id = %s for update
 """
-_HELD = "select lane from triggers_copylease where destination_id = %s and token = %s"
-_RELEASE = "update triggers_copylease set lease_until = '-infinity' where destination_id = %s and token = %s"
 _SUCCEED = """
 update triggers_destinationprogress
    set failures = 0, failing_since = null, retry_at = null, sent_at = clock_timestamp() where destination_id = %s
@@ -36,6 +34,7 @@ update triggers_destinationprogress
        retry_at = clock_timestamp() + %s, error = %s, error_at = clock_timestamp()
  where destination_id = %s
 """
+_SAY = "update triggers_destinationprogress set error = %s, error_at = clock_timestamp() where destination_id = %s"
 _PAUSE = "update triggers_destination set state = 'paused' where id = %s and state = 'on'"
 _COUNT = """
 insert into triggers_copycount (destination_id, hour, sent, refused)
@@ -61,14 +60,16 @@ def record_outcome(connection: Connection, claim: Claim, copies: Sequence[Copy],
     """
     with connection.transaction():
         known = connection.execute(_LOCK, (claim.destination_id,)).fetchone()
-        held = {row[0] for row in connection.execute(_HELD, (claim.destination_id, claim.token)).fetchall()}
+        lanes = load_lanes(connection, claim.destination_id)
+        held = {lane.lane for lane in lanes if lane.token == claim.token}
         batches = [batch for batch in claim.batches if batch.lane in held]
         if known is None or not batches:
             return 0
+        judged = judge_lanes(lanes, claim.token, copies, outcome, known[1])
         positions = {batch.lane: find_position(batch, copies, outcome) for batch in batches}
         settled = [copy for copy in copies if copy.lane in held and copy.seq <= positions[copy.lane]]
         advance_cursors(connection, name_consumer(claim.destination_id), positions)
-        connection.execute(_RELEASE, (claim.destination_id, claim.token))
+        release_lanes(connection, claim.destination_id, judged)
         _count(connection, claim.destination_id, settled, outcome)
         _note_standing(connection, claim, known[0], outcome)
     return len(settled)
@@ -109,10 +110,13 @@ def _note_standing(connection: Connection, claim: Claim, failures: int, outcome:
     if outcome.sent or outcome.refused:
         connection.execute(_SUCCEED, (claim.destination_id,))
         failures = 0
-    if outcome.trouble is not None:
-        _note_trouble(connection, claim, failures, outcome.trouble)
-    elif claim.is_probe and failures:
-        # Nothing in this lane was for the other side: the next lane tries it.
+    if outcome.shut is not None:
+        _note_trouble(connection, claim, failures, outcome.shut)
+        return
+    for trouble in outcome.troubles.values():
+        connection.execute(_SAY, (trouble.verdict.reason[:1000], claim.destination_id))
+    if claim.is_probe and failures:
+        # Nothing in this lane was for the other side, or it is known not to be taken: the next lane tries it.
         connection.execute(_CALM, (claim.destination_id,))
 
 

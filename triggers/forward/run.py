@@ -19,7 +19,7 @@ from triggers.forward.copies import Copy
 from triggers.forward.kinds.base import Result, Verdict
 from triggers.forward.record import record_outcome
 from triggers.forward.secrets import SettingsBroken, open_kind
-from triggers.forward.send import Outcome, pack_copies, send_strands
+from triggers.forward.send import Outcome, pack_claimed, send_strands
 from triggers.models import Destination
 
 BUDGET = 15.0
@@ -89,7 +89,7 @@ def _run_round(connection: Connection, destination: Destination, claim: Claim, r
     report.rounds += 1
     report.sent += len(outcome.sent)
     report.refused += len(outcome.refused)
-    report.trouble = outcome.trouble.reason if outcome.trouble is not None else ""
+    report.trouble = outcome.shut.reason if outcome.shut is not None else ""
 
 
 def _collect(connection: Connection, destination: Destination, claim: Claim) -> list[Copy]:
@@ -105,8 +105,8 @@ def _send(destination: Destination, claim: Claim, copies: list[Copy]) -> Outcome
     try:
         kind = open_kind(destination)
     except SettingsBroken as error:
-        return Outcome(trouble=Verdict(result=Result.HELD, reason=str(error)))
-    strands, refused = pack_copies(kind, copies)
-    outcome = send_strands(kind, strands, is_probe=claim.is_probe)
+        return Outcome(shut=Verdict(result=Result.SHUT, reason=str(error)))
+    strands, refused = pack_claimed(kind, copies, claim.doubtful)
+    outcome = send_strands(kind, strands, is_probe=claim.is_probe, doubtful=claim.doubtful)
     outcome.refused |= refused
     return outcome

@@ -1,4 +1,7 @@
-"""Sending parcels: strands side by side, each in its order, and nothing more once the other side shuts its door."""
+"""Sending parcels: strands side by side, each in its order.
+
+A lane stops at what is not taken; the other lanes go on, for it may be that alone. Only who is told to wait stops all.
+"""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,20 +15,33 @@ import structlog
 
 from engagement.lib.http import Unreachable, post
 from triggers.forward.copies import Copy
-from triggers.forward.kinds.base import Kind, Parcel, Reply, Result, Verdict
+from triggers.forward.kinds.base import Kind, Parcel, Reply, Result, Verdict, split_lanes
 
 SENDERS = 8
 PATIENCE = 45.0
+_TRIED_APART = 2
+"""Lanes of a request that is tried lane by lane: when so many fail in turn, the others are not tried."""
 
 log = structlog.get_logger()
 
 
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """What a lane came to a stop with. `alone` is the copy, where one alone was not taken."""
+
+    verdict: Verdict
+    alone: UUID | None
+
+
 class Outcome(msgspec.Struct, kw_only=True):
-    """What became of copies. `refused` are those that were refused for good, with reasons; `trouble` shut the door."""
+    """What became of copies. `refused` are those that were refused for good, with reasons.
+
+    `troubles` has the lanes that came to a stop. `shut`: nothing more is taken for now, whatever it is.
+    """
 
     sent: set[UUID] = msgspec.field(default_factory=set)
     refused: dict[UUID, str] = msgspec.field(default_factory=dict)
-    trouble: Verdict | None = None
+    troubles: dict[int, Trouble] = msgspec.field(default_factory=dict)
+    shut: Verdict | None = None
 
     def is_settled(self, copy: Copy) -> bool:
         """Whether a copy needs no further try."""
@@ -35,40 +51,83 @@ class Outcome(msgspec.Struct, kw_only=True):
         """Count what another strand did."""
         self.sent |= other.sent
         self.refused |= other.refused
-        self.trouble = self.trouble or other.trouble
+        self.troubles |= other.troubles
+        self.shut = self.shut or other.shut
+
+
+class _Round(msgspec.Struct, frozen=True, kw_only=True):
+    """What strands share. Whoever is told to wait sets `halt`; in `doubtful` lanes what fails is sought by halving."""
+
+    kind: Kind
+    doubtful: frozenset[int]
+    deadline: float
+    halt: Event
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is sent."""
+        return self.halt.is_set() or monotonic() >= self.deadline
 
 
 class _Strand:
-    """One strand on its way. `halt` is shared: whoever meets a shut door stops the others too."""
+    """One strand on its way. What belongs to a lane that has stopped is not sent."""
 
-    def __init__(self, kind: Kind, halt: Event, deadline: float) -> None:
-        self.kind = kind
-        self.halt = halt
-        self.deadline = deadline
+    def __init__(self, shared: _Round) -> None:
+        self.shared = shared
+        self.stopped: set[int] = set()
         self.outcome = Outcome()
 
     def run(self, parcels: Sequence[Parcel]) -> Outcome:
         """Send parcels one after the other."""
         for parcel in parcels:
-            if not self._send(parcel):
-                break
+            left = [copy for copy in parcel.copies if copy.lane not in self.stopped]
+            if len(left) == len(parcel.copies):
+                self._send(parcel)
+            else:
+                self._send_anew(left)
         return self.outcome
 
-    def _send(self, parcel: Parcel) -> bool:
-        """Send one, by halves where all of it was refused; return whether the strand may go on."""
-        if self.halt.is_set() or monotonic() >= self.deadline:
-            return False
-        verdict, _ = attempt(self.kind, parcel)
-        if verdict.result in (Result.HELD, Result.GONE):
-            self.outcome.trouble = verdict
-            self.halt.set()
-            return False
-        if verdict.result is Result.REFUSED and len(parcel.copies) > 1:
-            middle = len(parcel.copies) // 2
-            halves = (parcel.copies[:middle], parcel.copies[middle:])
-            return all(self._send(piece) for half in halves for strand in self.kind.pack(half) for piece in strand)
-        self._note(parcel, verdict)
-        return True
+    def _send(self, parcel: Parcel) -> None:
+        if self.shared.is_over:
+            return
+        verdict, _ = attempt(self.shared.kind, parcel)
+        if verdict.result in (Result.SHUT, Result.GONE):
+            self.outcome.shut = verdict
+            self.shared.halt.set()
+        elif verdict.result is Result.HELD:
+            self._hold(parcel, verdict)
+        elif verdict.result is Result.REFUSED and len(parcel.copies) > 1:
+            self._halve(parcel.copies)
+        else:
+            self._note(parcel, verdict)
+
+    def _hold(self, parcel: Parcel, verdict: Verdict) -> None:
+        """Stop the lane at what was not taken; find out first which lane's it is, and in a doubtful one which copy."""
+        lanes = split_lanes(parcel.copies)
+        if len(lanes) > 1:
+            self._send_apart(lanes)
+        elif len(parcel.copies) > 1 and parcel.copies[0].lane in self.shared.doubtful:
+            self._halve(parcel.copies)
+        else:
+            lane, alone = parcel.copies[0].lane, parcel.copies[0].id if len(parcel.copies) == 1 else None
+            self.outcome.troubles[lane] = Trouble(verdict=verdict, alone=alone)
+            self.stopped.add(lane)
+
+    def _send_apart(self, lanes: Sequence[Sequence[Copy]]) -> None:
+        sent = len(self.outcome.sent)
+        for number, copies in enumerate(lanes):
+            if number >= _TRIED_APART and len(self.outcome.sent) == sent:
+                self.stopped |= {copy.lane for rest in lanes[number:] for copy in rest}
+                break
+            self._send_anew(copies)
+
+    def _halve(self, copies: Sequence[Copy]) -> None:
+        middle = len(copies) // 2
+        self._send_anew(copies[:middle])
+        self._send_anew(copies[middle:])
+
+    def _send_anew(self, copies: Sequence[Copy]) -> None:
+        self.run([parcel for strand in self.shared.kind.pack(copies) for parcel in strand])
 
     def _note(self, parcel: Parcel, verdict: Verdict) -> None:
         for place, copy in enumerate(parcel.copies):
@@ -80,17 +139,32 @@ class _Strand:
                 self.outcome.sent.add(copy.id)
 
 
-def send_strands(kind: Kind, strands: Sequence[Sequence[Parcel]], *, is_probe: bool) -> Outcome:
+def send_strands(
+    kind: Kind, strands: Sequence[Sequence[Parcel]], *, is_probe: bool, doubtful: frozenset[int] = frozenset()
+) -> Outcome:
     """Send all; a probe begins with one parcel alone, and goes on when that was taken."""
     total = Outcome()
     if not strands:
         return total
-    halt, deadline = Event(), monotonic() + PATIENCE
+    shared = _Round(kind=kind, doubtful=doubtful, deadline=monotonic() + PATIENCE, halt=Event())
     senders = 1 if is_probe else SENDERS
     with ThreadPoolExecutor(max_workers=senders, thread_name_prefix="copies") as pool:
-        for outcome in pool.map(lambda parcels: _Strand(kind, halt, deadline).run(parcels), strands):
+        for outcome in pool.map(lambda parcels: _Strand(shared).run(parcels), strands):
             total.add(outcome)
     return total
+
+
+def pack_claimed(
+    kind: Kind, copies: Sequence[Copy], doubtful: frozenset[int]
+) -> tuple[list[list[Parcel]], dict[UUID, str]]:
+    """Return strands, and the copies that cannot be written. A doubtful lane's is its own and begins with one copy."""
+    strands, refused = pack_copies(kind, [copy for copy in copies if copy.lane not in doubtful])
+    for lane in split_lanes([copy for copy in copies if copy.lane in doubtful]):
+        first, unwritten = pack_copies(kind, lane[:1])
+        rest, unwritten_too = pack_copies(kind, lane[1:])
+        strands.append([parcel for strand in first + rest for parcel in strand])
+        refused |= unwritten | unwritten_too
+    return strands, refused
 
 
 def pack_copies(kind: Kind, copies: Sequence[Copy]) -> tuple[list[list[Parcel]], dict[UUID, str]]:

@@ -14,6 +14,7 @@ update triggers_destinationprogress
    set failures = 0, failing_since = null, retry_at = null, error = '', error_at = null where destination_id = %s
 """
 _TRY_NOW = "update triggers_destinationprogress set retry_at = null where destination_id = %s"
+_TRY_LANES_NOW = "update triggers_copylease set retry_at = null where destination_id = %s"
 _END_LEASES = "delete from triggers_copylease where destination_id = %s"
 
 
@@ -27,6 +28,7 @@ def switch_on(destination: Destination) -> None:
             if destination.state == DestinationState.OFF:
                 connection.execute(_AFRESH, (destination.pk,))
             connection.execute(_TRY_NOW, (destination.pk,))
+            connection.execute(_TRY_LANES_NOW, (destination.pk,))
             start_following(connection, name_consumer(destination.pk), bound)
             connection.execute(_STATE, (DestinationState.ON.value, destination.pk))
     destination.state = DestinationState.ON

@@ -82,6 +82,8 @@ class CopyLease(models.Model):
     """A worker holds a lane of a destination, by its token, while it sends.
 
     `batch_end` is the seq with which the batch ends: who takes over from a worker that died sends the same batch again.
+    `strikes` counts tries in a row whose copies were not taken while those of other lanes were; then the lane is tried
+    carefully, and not before `retry_at`.
     """
 
     pk = models.CompositePrimaryKey("destination_id", "lane")
@@ -90,6 +92,11 @@ class CopyLease(models.Model):
     token = models.UUIDField()
     lease_until = models.DateTimeField()
     batch_end = models.BigIntegerField(default=0)
+    tried_at = models.DateTimeField(null=True)
+    taken_at = models.DateTimeField(null=True)
+    failed_at = models.DateTimeField(null=True)
+    retry_at = models.DateTimeField(null=True)
+    strikes = models.SmallIntegerField(default=0, db_default=0)
 
     class Meta:
         default_permissions = ()

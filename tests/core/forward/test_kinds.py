@@ -159,7 +159,7 @@ def test_the_id_of_several_is_made_of_theirs() -> None:
         (401, Result.HELD),
         (404, Result.HELD),
         (408, Result.HELD),
-        (429, Result.HELD),
+        (429, Result.SHUT),
         (500, Result.HELD),
         (503, Result.HELD),
     ],

@@ -67,8 +67,7 @@ def read_safely(request: WireRequest, dialects: Mapping[str, Dialect]) -> list[I
             # What is handed on can be stored.
             msgspec.json.encode(item).decode()
             assert isinstance(item.name, str)
-        if told.raw or isinstance(item, Rejection):
-            _parse_again(dialects[dialect.name], dialect.cut(request, told, item.index))
+        _parse_again(dialects[dialect.name], dialect.cut(request, told, item.index))
     dialect.answer(request, [])
     return told.items
 

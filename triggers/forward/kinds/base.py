@@ -18,14 +18,19 @@ _MARKUP = re.compile(r"<(style|script|title)\b.*?</\1>|<[^>]*>", re.IGNORECASE |
 # The other side's whole door is shut, whatever is sent: a wrong key, a wrong address, too much at once, too slow.
 # Nothing is given up then. Every other 4xx speaks of what was sent.
 _SHUT = frozenset({401, 403, 404, 405, 407, 408, 410, 425, 429})
+_TOO_MANY = 429
 
 
 class Result(StrEnum):
-    """What became of a parcel: taken; taken apart from some copies; refused for good; worth another try; gone."""
+    """What became of a parcel: taken, maybe apart from some copies; refused for good; not taken this time.
+
+    `shut`: nothing is taken for now, whatever it is; `gone`: nothing is wanted any more.
+    """
 
     SENT = "sent"
     REFUSED = "refused"
     HELD = "held"
+    SHUT = "shut"
     GONE = "gone"
 
 
@@ -89,7 +94,8 @@ def judge_status(reply: Reply, now: datetime) -> Verdict:
     reason = say_reply(reply)
     if 400 <= reply.status < 500 and reply.status not in _SHUT:
         return Verdict(result=Result.REFUSED, reason=reason)
-    return Verdict(result=Result.HELD, reason=reason, retry_after=read_retry_after(reply.headers, now))
+    result = Result.SHUT if reply.status == _TOO_MANY else Result.HELD
+    return Verdict(result=result, reason=reason, retry_after=read_retry_after(reply.headers, now))
 
 
 def say_reply(reply: Reply) -> str:
