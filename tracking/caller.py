@@ -1,5 +1,6 @@
 """Who knocks at the door: the source of a key or of a page's origin, and what a browser is told (CORS)."""
 
+import re
 from datetime import datetime
 from urllib.parse import parse_qsl
 
@@ -15,6 +16,7 @@ from tracking.wire.secrets import SECRET, check_address
 _CORS_METHODS = "GET, POST"
 _CORS_HEADERS = "Authorization, Content-Type, X-Write-Key, X-User-Hash, X-Retry-Count, traceparent"
 _CORS_SECONDS = "7200"
+_HEADER_NAMES = re.compile(r"[\w!#$%&'*+.^`|~-]{1,100}(, *[\w!#$%&'*+.^`|~-]{1,100}){0,30}", re.ASCII)
 _KEYS_IN_QUERY = ("key", "write_key")
 
 
@@ -126,9 +128,19 @@ def answer_preflight(request: WireRequest, registry: Registry) -> WireResponse:
     origin = request.headers.get("origin")
     if origin is None or registry.find_page(origin) is None:
         raise WireError(403, "origin_not_allowed", f"No source allows pages of {origin}.", "Origin")
+    return allow_page(request, origin)
+
+
+def allow_page(request: WireRequest, origin: str) -> WireResponse:
+    """Tell a browser that a page may send, with whatever headers it asks for: libraries add many of their own.
+
+    Of those that are not ours none is read.
+    """
+    asked = request.headers.get("access-control-request-headers", "")
+    further = f", {asked}" if _HEADER_NAMES.fullmatch(asked) else ""
     headers = describe_cors(origin) | {
         "Access-Control-Allow-Methods": _CORS_METHODS,
-        "Access-Control-Allow-Headers": _CORS_HEADERS,
+        "Access-Control-Allow-Headers": _CORS_HEADERS + further,
         "Access-Control-Max-Age": _CORS_SECONDS,
     }
     return WireResponse(status=204, headers=headers)

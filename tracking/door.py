@@ -12,7 +12,7 @@ import msgspec
 
 from tracking.admission import admit_items, admit_request, admit_signature, release_signature
 from tracking.arrival import blank_payload, check_speaker, encode_understood, settle_items
-from tracking.caller import Caller, answer_preflight, authenticate, describe_cors, find_cors, read_key
+from tracking.caller import Caller, allow_page, answer_preflight, authenticate, describe_cors, find_cors, read_key
 from tracking.event import BOT, Item, Receipt, Rejection, Stamp, stamp_item
 from tracking.identities import list_people
 from tracking.intake import Intake
@@ -23,7 +23,7 @@ from tracking.quarantine import NO_ROOM, HoldFailed, Refused, hold_items, keep_r
 from tracking.refusals import get_tally
 from tracking.registry import Registry
 from tracking.schema.fit import ACCEPT, MISMATCH, QUARANTINE, Gate, Misfit, find_misfit
-from tracking.schema.validate import MAX_BODY, MAX_EVENT, TOO_DEEP, check_item
+from tracking.schema.validate import MAX_EVENT, TOO_DEEP, check_item
 from tracking.visitor import give_identity
 from tracking.wire.dialect import Dialect, Parsed, Told
 from tracking.wire.dialects import find_dialect
@@ -43,8 +43,9 @@ def answer_request(request: WireRequest, intake: Intake) -> WireResponse:
         if request.method == "OPTIONS":
             return answer_preflight(request, intake.registry)
         headers = find_cors(request, intake.registry)
-        _check_size(request)
         dialect = find_dialect(request)
+        if len(request.body) > dialect.max_body:
+            raise _describe_too_large(dialect)
         told, caller = _read(request, dialect, intake)
         headers = describe_cors(caller.origin)
         if caller.key_id is not None:
@@ -66,12 +67,31 @@ def answer_request(request: WireRequest, intake: Intake) -> WireResponse:
 
 
 def answer_unavailable(request: WireRequest) -> WireResponse:
-    """Answer while nobody can be known, because the database is away. Every client sends it again."""
+    """Answer while nobody can be known, because the database is away. Every client sends it again.
+
+    Any page may read that: it tells nothing, and without it a library would not learn when to come again.
+    """
+    origin = request.headers.get("origin")
+    if request.method == "OPTIONS" and origin is not None:
+        answer = allow_page(request, origin)
+        return msgspec.structs.replace(answer, headers=answer.headers | {"Access-Control-Max-Age": "0"})
+    answer = _ask_again(request, _find_dialect(request))
+    return msgspec.structs.replace(answer, headers=describe_cors(origin) | answer.headers)
+
+
+def answer_too_large(request: WireRequest, registry: Registry | None) -> WireResponse:
+    """Answer a request whose body was not even read; without a registry nobody can be known."""
+    dialect = _find_dialect(request)
+    answer = dialect.refuse(request, _describe_too_large(dialect))
+    headers = find_cors(request, registry) if registry is not None else describe_cors(request.headers.get("origin"))
+    return msgspec.structs.replace(answer, headers=headers | answer.headers)
+
+
+def _find_dialect(request: WireRequest) -> Dialect:
     try:
-        dialect = find_dialect(request)
+        return find_dialect(request)
     except WireError:
-        dialect = NATIVE
-    return _ask_again(request, dialect)
+        return NATIVE
 
 
 def _ask_again(request: WireRequest, dialect: Dialect) -> WireResponse:
@@ -80,9 +100,8 @@ def _ask_again(request: WireRequest, dialect: Dialect) -> WireResponse:
     return msgspec.structs.replace(answer, headers=answer.headers | {"Retry-After": "1"})
 
 
-def _check_size(request: WireRequest) -> None:
-    if len(request.body) > MAX_BODY:
-        raise WireError(413, "body_too_large", f"A request's body holds at most {MAX_BODY} bytes.")
+def _describe_too_large(dialect: Dialect) -> WireError:
+    return WireError(413, "body_too_large", f"A request's body holds at most {dialect.max_body} bytes.")
 
 
 def _read(request: WireRequest, dialect: Dialect, intake: Intake) -> tuple[Told, Caller]:

@@ -16,6 +16,8 @@ from tracking.models import Quarantined
 from tracking.sources import SourceKeys, create_source
 
 MEGABYTE = 1_000_000
+MOST = 5 * MEGABYTE
+"""What any address takes, as it is sent."""
 MAX_GROWTH = 64 * MEGABYTE
 READERS = (
     "/track-event",
@@ -55,6 +57,12 @@ def wrap(value: bytes) -> bytes:
     return b'{"batch":[%s],"events":[%s],"client_id":"c","data":%s}' % (filled, filled, filled)
 
 
+def batch(text: bytes) -> bytes:
+    """As many events as fit, in the words of PostHog, which takes more than the others."""
+    event = b'{"event":"a","distinct_id":"u","properties":{"t":"%s"}}' % text
+    return b'{"batch":[%s]}' % b",".join([event] * (165))
+
+
 BODIES: dict[str, Callable[[], bytes]] = {
     "a gzip that inflates to a gigabyte": lambda: _bomb(),
     "a zlib that inflates to 200 megabytes": lambda: zlib.compress(b"[" * 200 * MEGABYTE, 9),
@@ -83,6 +91,16 @@ BODIES: dict[str, Callable[[], bytes]] = {
     "400,000 empty lines": lambda: b"en=a\n" + b"\n" * 400_000,
     "100,000 lines of hits": lambda: b"\r\n".join([b"en=a"] * 100_000),
     "base64 of brackets": lambda: b"data=" + base64.b64encode(b"[" * 600_000),
+    "five megabytes of text": lambda: wrap(b'{"t":"' + b"x" * (MOST // 2 - 200) + b'"}'),
+    "five megabytes of which one character is wide and one is U+0000": lambda: wrap(
+        b'{"t":"\\u0000' + "🎉".encode() + b"x" * (MOST // 2 - 200) + b'"}'
+    ),
+    "five megabytes of bad UTF-8": lambda: wrap(b'{"t":"' + b"\xff" * (MOST // 2 - 200) + b'"}'),
+    "five megabytes of text in many events": lambda: batch(b"x" * 30_000),
+    "five megabytes of odd text in many events": lambda: batch(b"\\u0000" + "🎉".encode() + b"x" * 30_000),
+    "five megabytes of base64": lambda: b"data=" + base64.b64encode(batch(b"x" * 22_000)),
+    "five megabytes of escapes": lambda: b"data=" + b"%41" * (MOST // 3 - 10),
+    "five megabytes of escapes, compressed": lambda: pack(b"data=" + b"%41" * (MOST // 3 - 10)),
     "nothing": lambda: b"",
     "a lone byte": lambda: b"\x00",
     "text": lambda: b"hello",

@@ -71,10 +71,31 @@ def send(path: str, body: object, **headers: str) -> Any:
 @pytest.mark.parametrize(("path", "body"), REQUESTS.items(), ids=[path.partition("?")[0] for path in REQUESTS])
 def test_a_client_is_told_to_come_again(path: str, body: object, tmp_path: Path) -> None:
     with lose_database(tmp_path):
-        answer = send(path, body)
+        answer = send(path, body, origin="https://shop.example")
 
     assert answer.status_code == 503
     assert int(answer["Retry-After"]) > 0
+    if not path.startswith("/hooks/"):
+        assert answer["Access-Control-Allow-Origin"] == "https://shop.example"
+        assert answer["Access-Control-Expose-Headers"] == "Retry-After"
+
+
+@pytest.mark.usefixtures("source")
+def test_a_page_that_asks_first_may_go_on_to_be_told_so(tmp_path: Path) -> None:
+    asked = {"origin": "https://shop.example", "access-control-request-method": "POST"}
+    with lose_database(tmp_path):
+        answer = Client().options("/v1/batch", headers=asked)
+
+    assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (204, "https://shop.example")
+    assert answer["Access-Control-Max-Age"] == "0"
+
+
+@pytest.mark.usefixtures("source")
+def test_so_is_one_whose_body_is_too_large(tmp_path: Path) -> None:
+    with lose_database(tmp_path):
+        answer = send("/v1/batch", b"x" * 1_200_000, origin="https://shop.example")
+
+    assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (413, "https://shop.example")
 
 
 @pytest.mark.usefixtures("source")

@@ -105,6 +105,35 @@ def test_an_origin_without_a_star_allows_itself_only() -> None:
 
 
 @pytest.mark.usefixtures("log")
+def test_a_page_may_send_the_headers_that_its_library_adds() -> None:
+    create_source("Shop", ["https://shop.example"])
+    forget_registry()
+
+    def list_allowed(asked: str) -> set[str]:
+        headers = {"origin": "https://shop.example", "access-control-request-headers": asked}
+        answer = Client().options("/v1/track", headers={"access-control-request-method": "POST"} | headers)
+        return set(answer["Access-Control-Allow-Headers"].lower().split(", "))
+
+    # RudderStack's library for browsers; the last ones where it tries again.
+    asked = "anonymousid,authorization,content-type,rsa-retry-attempt,sentat"
+    assert {"anonymousid,authorization,content-type,rsa-retry-attempt,sentat", "x-write-key"} <= list_allowed(asked)
+    ours = list_allowed("")
+    assert list_allowed("a b; c") == list_allowed("x" * 5_000) == ours
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize("size", [1_050_000, 1_150_000, 5_100_000])
+@pytest.mark.parametrize("path", ["/track/", "/v1/batch", "/batch/", "/v1/events"])
+def test_a_page_learns_that_its_body_is_too_large(path: str, size: int) -> None:
+    create_source("Shop", ["https://shop.example"])
+    forget_registry()
+    for origin, expected in (("https://shop.example", "https://shop.example"), ("https://evil.example", None)):
+        answer = Client().post(path, b"data=" + b"x" * size, content_type="text/plain", headers={"origin": origin})
+        assert answer.status_code in ((400, 413) if path == "/batch/" else (413,))
+        assert answer.headers.get("Access-Control-Allow-Origin") == expected
+
+
+@pytest.mark.usefixtures("log")
 def test_the_origins_of_a_source_made_by_command_are_written_as_browsers_do() -> None:
     create_source("Shop", ["https://Shop.example:443/", "https://shop.example"])
     assert AllowedOrigin.objects.get().origin == "https://shop.example"

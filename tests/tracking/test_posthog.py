@@ -119,6 +119,16 @@ def test_events_of_one_id_are_all_stored(source: Source) -> None:
     assert sorted(Event.objects.values_list("name", flat=True)) == ["paid", "signed_up"]
 
 
+def test_a_batch_of_nearly_five_megabytes_is_taken_packed_or_not(source: Source) -> None:
+    batch = [bought(uuid=None, properties={"text": "x" * 30_000}) | {"distinct_id": str(n)} for n in range(160)]
+    body = json.dumps({"api_key": source.write_key, "batch": batch}).encode()
+    assert len(body) > 4_800_000
+    for sent in (body, gzip.compress(body)):
+        assert send("/batch/", sent).status_code == 200
+    assert Event.objects.count() == 160
+    assert send("/batch/", body + b" " * 200_000).status_code == 413
+
+
 def test_a_refused_event_is_kept_and_can_be_mended(source: Source) -> None:
     bad = bought(distinct_id={"id": 1}, uuid="u2")
     answer = send("/batch/", {"api_key": source.write_key, "batch": [bought(), bad]})

@@ -20,9 +20,11 @@ from rest_framework.views import APIView
 from tracking.addresses import find_visitor
 from tracking.api.read import LIST_EVENTS, ReadView, list_events
 from tracking.api.schemas import EXAMPLES, SHARED, TAKEN, AliasIn, BatchIn, EventIn, IdentifyIn, SnippetIn
-from tracking.door import answer_request, answer_unavailable
+from tracking.door import answer_request, answer_too_large, answer_unavailable
 from tracking.intake import open_intake
-from tracking.wire.request import WireError, WireRequest, WireResponse
+from tracking.schema.validate import MAX_BODY
+from tracking.wire.dialects import LARGE
+from tracking.wire.request import WireRequest, WireResponse
 
 log = structlog.get_logger()
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -36,7 +38,9 @@ _HEADERS = {
     "HTTP_X_USER_HASH": "x-user-hash",
     "HTTP_X_SIGNATURE": "x-signature",
     "HTTP_X_SIGNATURE_TIMESTAMP": "x-signature-timestamp",
+    "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "access-control-request-headers",
 }
+_FEW_DIGITS = len(str(MAX_BODY))
 
 
 class IngestView(APIView):
@@ -153,21 +157,35 @@ def serve(request: HttpRequest) -> HttpResponse:
     except (OperationalError, InterfaceError) as problem:
         log.error("intake_unavailable", problem=str(problem))
         intake = None
+    now = intake.now if intake is not None else None
     try:
-        wire = _read(request, intake.now if intake is not None else None)
+        body = _read_body(request)
     except RequestDataTooBig:
-        error = WireError(413, "body_too_large", "The request's body is too large.")
-        return write_answer(error.answer({}))
+        wire = _read(request, b"", now)
+        return write_answer(answer_too_large(wire, intake.registry if intake is not None else None))
+    wire = _read(request, body, now)
     return write_answer(answer_request(wire, intake) if intake is not None else answer_unavailable(wire))
 
 
-def _read(request: HttpRequest, now: datetime | None) -> WireRequest:
+def _read_body(request: HttpRequest) -> bytes:
+    """Return the body as it came. Raises RequestDataTooBig.
+
+    A body that is larger than what the setting allows in general, and may be, is read past Django's look at it.
+    """
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if len(length) < _FEW_DIGITS:
+        return request.body
+    most = LARGE.get(request.path.rstrip("/"))
+    return request.read() if most is not None and int(length) <= most else request.body
+
+
+def _read(request: HttpRequest, body: bytes, now: datetime | None) -> WireRequest:
     meta = request.META
     return WireRequest(
         method=request.method or "GET",
         path=request.path.rstrip("/"),
         headers={name: meta[key] for key, name in _HEADERS.items() if key in meta},
-        body=request.body,
+        body=body,
         query=meta.get("QUERY_STRING", ""),
         address=find_visitor(
             meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""), settings.TRUSTED_PROXIES

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from tracking.event import Item, Receipt, Rejection
+from tracking.schema.validate import MAX_BODY
 from tracking.wire.request import WireError, WireRequest, WireResponse
 
 Parsed = list[Item | Rejection]
@@ -50,7 +51,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     a trailing slash) to its HTTP methods. `find_key` looks where a key stands outside the body; a dialect whose body
     names the key (`names_key`) is read before anybody is authenticated. `read` raises WireError where nothing can be
     understood; an item that cannot be is a Rejection among `Told.items`. `answer` gets a receipt for each item, in
-    order. `notes_address` says whether the client lets the address that it sends from be noted.
+    order. `notes_address` says whether the client lets the address that it sends from be noted. `max_body`: bytes, as
+    they are sent.
     """
 
     name: str
@@ -65,3 +67,4 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     cut: Callable[[WireRequest, Told, int], bytes] = cut_raw
     needs_look: Callable[[WireRequest, Told], bool] = lambda request, told: True
     notes_address: Callable[[WireRequest], bool] = lambda request: True
+    max_body: int = MAX_BODY

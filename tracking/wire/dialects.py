@@ -2,6 +2,7 @@
 
 import re
 
+from tracking.schema.validate import MAX_BODY
 from tracking.wire.dialect import Dialect
 from tracking.wire.ga4.measurement_protocol import GA4
 from tracking.wire.ga4.web_hits import GA4_WEB
@@ -31,6 +32,14 @@ ADDRESSES: frozenset[tuple[str, str]] = frozenset(
     if path not in SHAPES
 )
 """Each (HTTP method, path without a trailing slash) that clients report to."""
+
+
+LARGE: dict[str, int] = {
+    path: max(dialect.max_body for dialect in sharing)
+    for path, sharing in _BY_PATH.items()
+    if any(dialect.max_body > MAX_BODY for dialect in sharing)
+}
+"""Paths to which more may be sent than elsewhere: so many bytes."""
 
 
 def write_pattern(path: str) -> str:

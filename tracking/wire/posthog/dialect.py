@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tracking.event import Item, Receipt, Rejection
-from tracking.wire.body import read_whole
+from tracking.wire.body import MAX_INFLATED, read_whole
 from tracking.wire.dialect import Dialect, Parsed, Told
 from tracking.wire.fields import read_moment_leniently
 from tracking.wire.posthog.events import cut_event, is_wanted, parse_event
@@ -123,4 +123,5 @@ POSTHOG = Dialect(
     find_key=find_key,
     names_key=True,
     refuse=refuse,
+    max_body=MAX_INFLATED,
 )

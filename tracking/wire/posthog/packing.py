@@ -4,6 +4,7 @@ import base64
 import binascii
 from typing import Any
 
+from tracking.schema.validate import MAX_BODY
 from tracking.wire.body import inflate, read_any
 from tracking.wire.form import find_field
 from tracking.wire.request import WireError
@@ -27,7 +28,8 @@ def unpack(body: bytes) -> dict[str, Any]:
 def _read_form(form: bytes) -> bytes:
     text = find_field(form, "data")
     if text is None:
-        raise WireError(400, "invalid_json", "The body is neither JSON nor a form with a field named data.")
+        message = f"The body is neither JSON nor a form, of at most {MAX_BODY} bytes, with a field named data."
+        raise WireError(400, "invalid_json", message)
     if text[:1] in _JSON:
         return text
     try:
