@@ -67,10 +67,22 @@ def authenticate(request: WireRequest, registry: Registry, key: str | None, now:
     public = registry.by_public_key.get(key)
     if public is None:
         raise WireError(401, "unknown_key", "No source has this key, or it holds no longer.", "Authorization")
-    source = public.source
-    if origin is not None and not source.allows(origin):
-        raise WireError(403, "origin_not_allowed", f"The source does not allow pages of {origin}.", "Origin")
+    source, page = public.source, find_page_origin(request)
+    if page is not None and not source.allows(page):
+        raise WireError(403, "origin_not_allowed", f"The source does not allow pages of {page}.", "Origin")
     return _meet(request, source, public.id)
+
+
+def find_page_origin(request: WireRequest) -> str | None:
+    """Return the origin of the page that a request comes from, None where it comes from none.
+
+    What a page loads by GET, such as an image, names no origin; browsers say only that it is for another site. Then the
+    Referer tells, and a page that hides it is taken for one without an origin: hiding it must not open the door.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None or request.headers.get("sec-fetch-site") != "cross-site":
+        return origin
+    return "/".join(request.headers.get("referer", "").split("/", 3)[:3]) or "null"
 
 
 def verify_signature(source: KnownSource, signed: Signed, now: datetime) -> str | None:

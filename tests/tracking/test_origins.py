@@ -96,6 +96,33 @@ def test_a_page_that_one_source_allows_does_not_send_with_the_key_of_another() -
 
 
 @pytest.mark.usefixtures("log")
+@pytest.mark.parametrize(
+    ("site", "referer", "status"),
+    [
+        ("cross-site", "https://shop.example/", 204),
+        ("cross-site", "https://shop.example/lamps?size=7", 204),
+        ("cross-site", "https://evil.example/", 403),
+        ("cross-site", "https://shop.example.evil.example/https://shop.example/", 403),
+        ("cross-site", "https://shop.example@evil.example/", 403),
+        ("cross-site", None, 403),
+        ("same-site", "https://www.shop.example/", 204),
+        ("same-origin", None, 204),
+        (None, "https://elsewhere.example/", 204),
+        (None, None, 204),
+    ],
+)
+def test_a_foreign_page_does_not_get_round_the_list_by_loading_an_address(
+    site: str | None, referer: str | None, status: int
+) -> None:
+    _, keys = create_source("Shop", ["https://shop.example"])
+    forget_registry()
+    given = {"sec-fetch-site": site, "referer": referer}
+    headers = {name: value for name, value in given.items() if value is not None}
+    answer = Client().get(f"/g/collect?v=2&tid={keys.write_key}&cid=1&en=looked", headers=headers)
+    assert (answer.status_code, Event.objects.count()) == (status, int(status == 204))
+
+
+@pytest.mark.usefixtures("log")
 def test_an_origin_without_a_star_allows_itself_only() -> None:
     _, keys = create_source("Shop", ["https://shop.example"])
     assert report("https://shop.example", keys.write_key).status_code == 202

@@ -38,6 +38,8 @@ _HEADERS = {
     "HTTP_X_USER_HASH": "x-user-hash",
     "HTTP_X_SIGNATURE": "x-signature",
     "HTTP_X_SIGNATURE_TIMESTAMP": "x-signature-timestamp",
+    "HTTP_REFERER": "referer",
+    "HTTP_SEC_FETCH_SITE": "sec-fetch-site",
     "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "access-control-request-headers",
 }
 _FEW_DIGITS = len(str(MAX_BODY))
