@@ -1,11 +1,13 @@
 """A device that several people used: each one's part of it is theirs, and goes with them alone."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.cast import ON_CART, evaluate, make_rule, report
 from tests.privacy.conftest import erase, find_mentions
 from tracking.event import LINKED, compute_anonymous_profile_id, compute_user_profile_id
-from tracking.models import Event, Profile, ProfileChange, Source
+from tracking.models import Event, Profile, ProfileChange, Source, Tombstone
 from triggers.audit.compare import audit
 from triggers.models import Activation
 
@@ -65,6 +67,56 @@ def test_each_persons_part_of_a_device_goes_with_them_alone(tablet: Source, pers
     for other in sorted(others):
         report("add_to_cart", source=tablet, user_id=other, properties={"step": other})
     browse(tablet, "later")
+    assert audit().is_clean
+
+
+def alias(source: Source, person: str, previous: str) -> None:
+    report("$alias", source=source, user_id=person, properties={"previous_id": previous})
+    evaluate()
+
+
+def use_twice(source: Source) -> None:
+    """Ada uses it under an old id and, once Grace has signed in, under her new one."""
+    make_rule("Cart", trigger=ON_CART)
+    sign_in(source, "ada-lovelace")
+    browse(source, "ada")
+    sign_in(source, "grace-hopper")
+    browse(source, "nobody")
+    sign_in(source, "ada-king")
+    browse(source, "ada again")
+
+
+def test_who_used_a_device_twice_loses_both_times(source: Source) -> None:
+    use_twice(source)
+    sign_in(source, "karen-jones")
+    browse(source, "nobody again")
+    alias(source, "ada-king", "ada-lovelace")
+
+    receipt = erase(compute_user_profile_id("ada-king"))
+
+    assert list_steps() == ["nobody again"]
+    assert find_mentions("ada-lovelace", "ada-king", '"ada again"', "grace-hopper").keys() == {"grace-hopper"}
+    assert Tombstone.objects.filter(erasure_id=receipt.pk, number=1).count() == 1
+    assert audit().is_clean
+    again = datetime.now(UTC) - timedelta(days=1)
+    report("add_to_cart", source=source, user_id=None, anonymous_id="family-tablet", timestamp=again, message_id="m1")
+    sign_in(source, "joan-clarke")
+    evaluate()
+    assert not Event.objects.filter(message_id="m1").exists()
+    assert audit().is_clean
+
+
+def test_who_uses_a_device_for_the_second_time_loses_the_first_too(source: Source) -> None:
+    use_twice(source)
+    alias(source, "ada-king", "ada-lovelace")
+
+    receipt = erase(compute_user_profile_id("ada-king"))
+
+    assert receipt.completed_at is not None
+    assert list_steps() == []
+    assert find_mentions("ada-lovelace", "ada-king").keys() == set()
+    browse(source, "later")
+    assert Activation.objects.count() == 1
     assert audit().is_clean
 
 

@@ -14,12 +14,16 @@ from tracking.log.write import Connection
 
 _REQUESTED = "select requested_at from erasure where id = %s"
 _LOAD = """
-select since_seq, until_seq, is_whole, erased_from, erased_at from tombstone
- where profile_hash = %s and erasure_id = %s and erased_at is not null
+select number, since_seq, until_seq, is_whole, erased_from, erased_at from tombstone
+ where profile_hash = %s and erasure_id = %s and erased_at is not null order by number
 """
 _BEGIN = """
-update tombstone set since_seq = %s, until_seq = %s, is_whole = %s, erased_from = %s, erased_at = %s
- where profile_hash = %s and erasure_id = %s
+insert into tombstone (profile_hash, erasure_id, lane, number, since_seq, until_seq, is_whole, erased_from, erased_at,
+                       outlying, counts, returned)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, '{}', '{}', 0)
+on conflict (profile_hash, erasure_id, lane, number) do update set
+    since_seq = excluded.since_seq, until_seq = excluded.until_seq, is_whole = excluded.is_whole,
+    erased_from = excluded.erased_from, erased_at = excluded.erased_at
 """
 _GO_ON = """
 update tombstone
@@ -29,7 +33,7 @@ update tombstone
                            from (select * from jsonb_each_text(tombstone.counts)
                                  union all select * from jsonb_each_text(%s)) one (name, number)
                           group by name) summed)
- where profile_hash = %s and erasure_id = %s
+ where profile_hash = %s and erasure_id = %s and number = %s
 """
 _WITHDRAW = "delete from tombstone where profile_hash = %s and erasure_id = %s"
 _LOCK = "select from erasure where id = %s for update"
@@ -39,7 +43,7 @@ _COMPLETE = """
 update erasure
    set completed_at = clock_timestamp(),
        counts = (select coalesce(jsonb_object_agg(name, number), '{}')
-                   from (select name, sum(number::bigint) as number
+                   from (select name, sum(one.number::bigint) as number
                            from tombstone part, jsonb_each_text(part.counts) one (name, number)
                           where part.erasure_id = erasure.id group by name) summed)
  where id = %s and not exists (select from tombstone where erasure_id = erasure.id and completed_at is null)
@@ -52,26 +56,28 @@ def load_moment(connection: Connection, erasure_id: UUID) -> datetime | None:
     return row[0] if row is not None else None
 
 
-def load_part(connection: Connection, erasure_id: UUID, profile_id: UUID, lane: int) -> Part | None:
-    """Return a part that was begun, None for one that was not or is nobody's of this erasure."""
-    row = connection.execute(_LOAD, (hash_profile(profile_id), erasure_id)).fetchone()
-    if row is None:
-        return None
-    return Part(
-        profile_id=profile_id,
-        lane=lane,
-        since=row[0],
-        until=row[1],
-        is_whole=row[2],
-        moment_since=row[3],
-        moment_until=row[4],
-    )
+def load_parts(connection: Connection, erasure_id: UUID, profile_id: UUID, lane: int) -> list[Part]:
+    """Return the parts of a profile that were begun; none where it was not, or is nobody's of this erasure."""
+    return [
+        Part(
+            profile_id=profile_id,
+            lane=lane,
+            number=row[0],
+            since=row[1],
+            until=row[2],
+            is_whole=row[3],
+            moment_since=row[4],
+            moment_until=row[5],
+        )
+        for row in connection.execute(_LOAD, (hash_profile(profile_id), erasure_id)).fetchall()
+    ]
 
 
 def begin_part(connection: Connection, erasure_id: UUID, part: Part) -> None:
     """Set the tombstone: from this transaction's commit on, every consumer skips what it covers."""
+    key = (hash_profile(part.profile_id), erasure_id, part.lane, part.number)
     values = (part.since, part.until, part.is_whole, part.moment_since, part.moment_until)
-    connection.execute(_BEGIN, (*values, hash_profile(part.profile_id), erasure_id))
+    connection.execute(_BEGIN, (*key, *values))
 
 
 def note_removed(
@@ -81,16 +87,16 @@ def note_removed(
     period = Period(part.moment_since, part.moment_until, frozenset())
     outlying = [one for one in ids if not period.covers(one)]
     counts = Jsonb({name: number for name, number in removed.items() if number})
-    connection.execute(_GO_ON, (outlying, counts, hash_profile(part.profile_id), erasure_id))
+    connection.execute(_GO_ON, (outlying, counts, hash_profile(part.profile_id), erasure_id, part.number))
 
 
 def withdraw_part(connection: Connection, erasure_id: UUID, profile_id: UUID) -> None:
-    """Forget a part that begins with somebody else."""
+    """Forget a profile's part, which begins with somebody else."""
     connection.execute(_WITHDRAW, (hash_profile(profile_id), erasure_id))
 
 
 def end_part(connection: Connection, erasure_id: UUID, profile_id: UUID) -> bool:
-    """Say that nothing is left of a part; return whether the erasure is done with it."""
+    """Say that nothing is left of a profile's parts; return whether the erasure is done with them."""
     connection.execute(_LOCK, (erasure_id,))
     connection.execute(_END, (hash_profile(profile_id), erasure_id))
     return connection.execute(_COMPLETE, (erasure_id,)).rowcount == 1

@@ -71,10 +71,12 @@ delete from hook_payload where profile_id = %(profile)s and received_at > %(sinc
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """What of a profile is the person's: the log's numbers after `since` (exclusive) up to `until` (inclusive), which
-    is everything where `is_whole`. `moment_since` (None: from the start) and `moment_until` say the same as moments."""
+    is everything where `is_whole`. `moment_since` (None: from the start) and `moment_until` say the same as moments.
+    A device that was theirs several times has several, told apart by `number`."""
 
     profile_id: UUID
     lane: int
+    number: int = 0
     since: int
     until: int
     is_whole: bool

@@ -37,6 +37,8 @@ class Erasure(models.Model):
 class Tombstone(models.Model):
     """One profile's part in an erasure, by a keyed hash of its id. It outlives what was erased.
 
+    A device that was the person's several times has one for each, told apart by `number`.
+
     Events of the profile whose id's moment lies after `erased_from` (none: from the start) and before the millisecond
     of `erased_at` are erased, whenever they come; so are those of `outlying`, ids that were erased and lie elsewhere.
     Both are empty for a profile that is somebody else's and was only told. `since_seq` (exclusive) and `until_seq`
@@ -44,10 +46,11 @@ class Tombstone(models.Model):
     came later and went again.
     """
 
-    pk = models.CompositePrimaryKey("profile_hash", "erasure_id", "lane")
+    pk = models.CompositePrimaryKey("profile_hash", "erasure_id", "lane", "number")
     profile_hash = models.UUIDField()
     erasure_id = models.UUIDField()
     lane = models.SmallIntegerField()
+    number = models.SmallIntegerField(default=0, db_default=0)
     erased_from = models.DateTimeField(null=True)
     erased_at = models.DateTimeField(null=True)
     outlying = ArrayField(models.UUIDField(), default=list)

@@ -14,8 +14,8 @@ import msgspec
 import structlog
 
 from tracking.erasure.ask import Order, add_parts, append_orders, read_order
-from tracking.erasure.parts import begin_part, end_part, load_moment, load_part, note_removed, withdraw_part
-from tracking.erasure.periods import find_ended, load_links
+from tracking.erasure.parts import begin_part, end_part, load_moment, load_parts, note_removed, withdraw_part
+from tracking.erasure.periods import Ownership, find_ended, load_links
 from tracking.erasure.remove import (
     Part,
     find_addresses,
@@ -45,9 +45,9 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
     moment = load_moment(connection, order.erasure)
     if moment is None:
         return _end_event(connection, event)
-    part = load_part(connection, order.erasure, event.profile_id, event.lane)
+    parts = load_parts(connection, order.erasure, event.profile_id, event.lane)
     told: list[UUID] = []
-    if part is None:
+    if not parts:
         state = load_profiles(connection, event.lane, [event.profile_id]).get(event.profile_id)
         is_root = not order.people
         if is_root and state is not None and state.linked_to is not None:
@@ -58,11 +58,10 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
         if is_hers and state is not None:
             told = add_parts(connection, order, _list_others(state, order))
         links = load_links(connection, event.profile_id)
-        part = _make_open(event, state, links, moment) if is_hers else _find_ended(event, order, state, links)
-        _clean_links(connection, order, links, part, event.seq)
-        if part is not None:
-            _begin(connection, order.erasure, event, part)
-    is_done = part is None or _remove_piece(connection, order.erasure, part, piece)
+        parts = _list_parts(event, order, state, links, moment if is_hers else None)
+        _clean_links(connection, order, links, parts, event.seq)
+        _begin(connection, order.erasure, event, parts)
+    is_done = all(_remove_piece(connection, order.erasure, part, piece) for part in parts)
     if is_done:
         _end_event(connection, event)
         if end_part(connection, order.erasure, event.profile_id):
@@ -90,12 +89,35 @@ def _list_others(state: ProfileState, order: Order) -> set[UUID]:
     return {*order.people, *map(UUID, state.joined), *map(UUID, state.asked)} - {state.id}
 
 
-def _make_open(event: LoggedEvent, state: ProfileState | None, links: Sequence[LoggedEvent], moment: datetime) -> Part:
+def _list_parts(
+    event: LoggedEvent,
+    order: Order,
+    state: ProfileState | None,
+    links: Sequence[LoggedEvent],
+    moment: datetime | None,
+) -> list[Part]:
+    """Return each part of a profile that is the person's, in the order of the log.
+
+    A device may have been theirs several times. It still is where there is a `moment`, that of the erasure.
+    """
+    is_known = state is not None and state.user_id is not None
+    theirs = [period for period in find_ended(links, is_known) if period.owner in order.people]
+    ended = [_make_ended(event, number, period) for number, period in enumerate(theirs)]
+    if moment is None:
+        return ended
+    last = _make_open(event, len(ended), state, links, moment)
+    return [msgspec.structs.replace(last, number=0)] if last.is_whole else [*ended, last]
+
+
+def _make_open(
+    event: LoggedEvent, number: int, state: ProfileState | None, links: Sequence[LoggedEvent], moment: datetime
+) -> Part:
     """The profile is the person's: all of it, or since somebody else's time on the device ended."""
     since = state.joined.get(state.id.hex, [0, OPEN])[0] if state is not None else 0
     return Part(
         profile_id=event.profile_id,
         lane=event.lane,
+        number=number,
         since=since,
         until=event.seq,
         is_whole=since == 0,
@@ -104,17 +126,12 @@ def _make_open(event: LoggedEvent, state: ProfileState | None, links: Sequence[L
     )
 
 
-def _find_ended(
-    event: LoggedEvent, order: Order, state: ProfileState | None, links: Sequence[LoggedEvent]
-) -> Part | None:
-    """The device was the person's until somebody else signed in; None where it never was theirs."""
-    is_known = state is not None and state.user_id is not None
-    period = next((one for one in find_ended(links, is_known) if one.owner in order.people), None)
-    if period is None:
-        return None
+def _make_ended(event: LoggedEvent, number: int, period: Ownership) -> Part:
+    """The device was the person's until somebody else signed in."""
     return Part(
         profile_id=event.profile_id,
         lane=event.lane,
+        number=number,
         since=period.since,
         until=period.until,
         is_whole=False,
@@ -124,25 +141,38 @@ def _find_ended(
 
 
 def _clean_links(
-    connection: Connection, order: Order, links: Sequence[LoggedEvent], part: Part | None, place: int
+    connection: Connection, order: Order, links: Sequence[LoggedEvent], parts: Sequence[Part], place: int
 ) -> None:
     """Take the person out of the requests to join that stay: those that tell when a device changed hands."""
-    is_open = part is not None and part.until == place
+    last = next((part for part in parts if part.until == place), None)
+    if last is not None and last.is_whole:
+        return
     for link in links:
-        if UUID(link.properties["profile"]) not in order.people or (part is not None and part.is_whole):
+        if UUID(link.properties["profile"]) not in order.people:
             continue
-        if part is not None and is_open and link.seq > part.since:
+        if last is not None and link.seq > last.since:
             remove_link(connection, link)
         else:
             redact_link(connection, link)
 
 
-def _begin(connection: Connection, erasure_id: UUID, event: LoggedEvent, part: Part) -> None:
-    """Set the tombstone and take away at once what decides, sends or names."""
-    addresses = find_addresses(connection, part) | remove.find_addresses(connection, part)
+def _begin(connection: Connection, erasure_id: UUID, event: LoggedEvent, parts: Sequence[Part]) -> None:
+    """Set the tombstones and take away at once what decides, sends or names."""
+    addresses: set[str] = set()
+    for part in parts:
+        begin_part(connection, erasure_id, part)
+        addresses |= find_addresses(connection, part) | remove.find_addresses(connection, part)
+    for part in parts:
+        _begin_part(connection, erasure_id, event, part, addresses, is_last=part is parts[-1])
+
+
+def _begin_part(
+    connection: Connection, erasure_id: UUID, event: LoggedEvent, part: Part, addresses: set[str], is_last: bool
+) -> None:
+    """What a profile says is of the last time that it was theirs."""
     removed: Counter[str] = Counter()
-    begin_part(connection, erasure_id, part)
-    removed["profile"] = remove_profile(connection, part, event.seq)
+    if is_last:
+        removed["profile"] = remove_profile(connection, part, event.seq)
     if part.until == event.seq:
         removed["timer"] = remove.remove_timers(connection, part)
     remove.redact_activations(connection, part)
