@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 
 from tests.hostile.corpus import REPORTING
-from tracking.models import Quarantined
+from tracking.models import Event, Quarantined
 from tracking.sources import SourceKeys, create_source
 
 MEGABYTE = 1_000_000
@@ -156,6 +156,51 @@ def test_no_depth_is_too_deep_for_the_stack(path: str, keys: SourceKeys) -> None
     for depth in range(880, 1_000):
         answer = send(path, wrap(nest(depth)), keys)
         assert answer.status_code < 500, depth
+
+
+@pytest.mark.parametrize("depth", [20, 100, 1_200, 50_000])
+@pytest.mark.parametrize(
+    ("path", "batch", "good", "bad"),
+    [
+        (
+            "/v1/events",
+            b'{"events":[%s]}',
+            b'{"event":"a","user_id":"u"}',
+            b'{"event":"b","user_id":"u","properties":{"p":%s}}',
+        ),
+        (
+            "/v1/batch",
+            b'{"batch":[%s]}',
+            b'{"type":"track","event":"a","userId":"u"}',
+            b'{"type":"track","event":"b","userId":"u","properties":{"p":%s}}',
+        ),
+        (
+            "/track",
+            b"[%s]",
+            b'{"event":"a","properties":{"distinct_id":"u"}}',
+            b'{"event":"b","properties":{"distinct_id":"u","p":%s}}',
+        ),
+        (
+            "/batch",
+            b'{"batch":[%s]}',
+            b'{"event":"a","distinct_id":"u"}',
+            b'{"event":"b","distinct_id":"u","properties":{"p":%s}}',
+        ),
+        (
+            "/mp/collect",
+            b'{"client_id":"c","events":[%s]}',
+            b'{"name":"a"}',
+            b'{"name":"b","params":{"p":%s}}',
+        ),
+    ],
+)
+def test_what_is_nested_too_deep_fails_alone(
+    path: str, batch: bytes, good: bytes, bad: bytes, depth: int, keys: SourceKeys
+) -> None:
+    answer = send(path, batch % b",".join([good, bad % nest(depth), good]), keys)
+    assert answer.status_code < 300 or path == "/track"
+    assert list(Event.objects.values_list("name", flat=True)) == ["a", "a"]
+    assert Quarantined.objects.get().code == "too_deep"
 
 
 def test_these_addresses_are_there() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from engagement.lib.ids import compute_id
 from tracking.event import Item, Rejection
-from tracking.schema.validate import MAX_ID
+from tracking.schema.validate import MAX_ID, TOO_DEEP
 
 Fields = Mapping[str, Any]
 
@@ -25,6 +25,8 @@ def parse_leniently(index: int, parse: Callable[[], Item]) -> Item | Rejection:
         return parse()
     except Unclear as unclear:
         return Rejection(index=index, code=unclear.code, field=unclear.field, message=unclear.message)
+    except RecursionError:
+        return Rejection(index=index, code="too_deep", message=TOO_DEEP)
 
 
 def read_name(fields: Fields, field: str) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from tracking.event import ALIAS, IDENTIFY, Item, Receipt, Rejection
 from tracking.schema.validate import MAX_BATCH, needs_look
 from tracking.traits import OPERATORS
-from tracking.wire.body import inflate
+from tracking.wire.body import inflate, prune
 from tracking.wire.dialect import Dialect, Parsed, Told
 from tracking.wire.fields import drop_own_names
 from tracking.wire.request import WireError, WireRequest, WireResponse
@@ -193,8 +193,8 @@ def _parse_event(body: bytes) -> Parsed:
 def _split(body: bytes) -> _RawBatch:
     """Cut a batch into its items.
 
-    Half a surrogate pair, or NaN, makes the strict parser refuse the whole body; the lenient one passes it on, so that
-    it fails only the item that holds it.
+    Half a surrogate pair, or NaN, makes the strict parser refuse the whole body, and so does what is nested too deep;
+    the lenient one passes it on, so that it fails only the item that holds it.
     """
     try:
         return _raw_batch_decoder.decode(body)
@@ -202,7 +202,7 @@ def _split(body: bytes) -> _RawBatch:
         raise
     except (msgspec.DecodeError, RecursionError) as error:
         try:
-            whole = json.loads(body)
+            whole = json.loads(prune(body))
             raw = [msgspec.Raw(json.dumps(item).encode()) for item in whole["events"]]
             return _RawBatch(events=raw, sent_at=msgspec.convert(whole.get("sent_at"), Moment | None))
         except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
