@@ -43,3 +43,10 @@ def test_markup_in_a_payload_stays_text() -> None:
 
     assert "<script>" not in shown
     assert mark_field("<b>no json", "event") == "<pre>&lt;b&gt;no json</pre>"
+
+
+@pytest.mark.parametrize("depth", [100, 300, 900])
+def test_what_is_nested_without_end_is_shown_to_a_depth(depth: int) -> None:
+    shown = mark_field('{"a": ' + "[" * depth + "]" * depth + "}", "a")
+    assert "nested deeper than is shown" in shown
+    assert shown.count("\n") < 200

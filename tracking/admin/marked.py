@@ -11,6 +11,8 @@ from django.utils.safestring import SafeString
 from tracking.schema.paths import read_path
 
 MAX_LINES = 2_000
+MAX_DEPTH = 64
+"""What is nested deeper is said to be there and not shown: nobody reads it, and each level takes of the stack."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +39,7 @@ def mark_field(text: str, field: str) -> SafeString:
 
 
 def list_lines(value: Any, field: str) -> list[Line]:
-    """Return a value's lines, at most 2,000."""
+    """Return a value's lines, at most 2,000, and no deeper than 64 levels."""
     steps = tuple(read_path(f".{field}")) if field else ()
     found = []
     for line in _write(value, (), steps, "", ""):
@@ -57,6 +59,9 @@ def _write(
         children, opening, closing = list(value.items()), "{", "}"
     elif isinstance(value, list):
         children, opening, closing = list(enumerate(value)), "[", "]"
+    if children and len(at) >= MAX_DEPTH:
+        yield Line(text=f"{indent}{before}… is nested deeper than is shown{after}", is_marked=is_marked)
+        return
     missing = _find_missing(value, at, steps)
     if not children and missing is None:
         yield Line(text=f"{indent}{before}{json.dumps(value, ensure_ascii=False)}{after}", is_marked=is_marked)
