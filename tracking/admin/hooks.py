@@ -15,10 +15,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.views import ChangeList as UnfoldChangeList
 
-from engagement.lib.pages import PageAdmin
 from engagement.lib.say import say_moment
 from engagement.lib.seal import seal
 from engagement.templatetags.office import as_json
+from tracking.admin.deletions import CountedDeletion
 from tracking.admin.hook_form import HookForm, write_preset
 from tracking.admin.hook_preview import preview
 from tracking.admin.quarantine_groups import wake_sender
@@ -53,7 +53,7 @@ class HookList(UnfoldChangeList):  # type: ignore[misc]
 
 
 @admin.register(Hook)
-class HookAdmin(PageAdmin):
+class HookAdmin(CountedDeletion):
     """The addresses at which foreign systems report."""
 
     form = HookForm
@@ -63,6 +63,8 @@ class HookAdmin(PageAdmin):
     list_select_related = ("source",)
     search_fields = ("name", "source__name")
     actions = None
+    belongings = ((HookPayload, "hook"),)
+    holds = "hook"
     change_form_template = "admin/tracking/hook_form.html"
     empty_title = "No foreign system reports here yet"
     empty_hint = (

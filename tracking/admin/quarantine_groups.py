@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max, Min
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -15,12 +16,14 @@ from django.utils import timezone
 
 from engagement.lib.charts import Chart, make_chart
 from engagement.lib.pages import KeysetAdmin
+from tracking.admin.deletions import delete_rows
 from tracking.admin.marked import mark_field
 from tracking.admin.mending import write_payload
 from tracking.again import Group, preview_group, start_resending
 from tracking.hooks.hold import DIALECT
 from tracking.intake import open_intake
 from tracking.models import Quarantined, Resending, Source
+from tracking.quarantine import forget_counts
 from tracking.refusals import find_breaking, load_refusals_by_minute
 from tracking.tasks import send_on
 
@@ -49,6 +52,9 @@ class GroupPages(KeysetAdmin):
             raise PermissionDenied
         group = read_group(request.GET)
         source = get_object_or_404(Source, pk=group.source_id)
+        number = group.find_rows().count()
+        if "delete" in request.POST:
+            return self._delete_group(request, group, number)
         if request.method == "POST":
             run = start_resending(group, request.user, datetime.now(UTC))  # type: ignore[arg-type]
             wake_sender()
@@ -60,13 +66,25 @@ class GroupPages(KeysetAdmin):
             "opts": self.opts,
             "group": group,
             "source": source,
-            "number": group.find_rows().count(),
+            "number": number,
+            "may_delete": self.has_delete_permission(request),
             "preview": preview_group(group, open_intake()),
             "newest": newest,
             "payload": show_payload(newest) if newest is not None else "",
             "list_url": f"{reverse('admin:tracking_quarantined_changelist')}?{urlencode(_narrow_list(group))}",
         }
         return TemplateResponse(request, "admin/tracking/quarantine_group.html", context)
+
+    def _delete_group(self, request: HttpRequest, group: Group, number: int) -> HttpResponseRedirect:
+        """Delete what one reason holds, once somebody has typed how much that is."""
+        if not self.has_delete_permission(request):
+            raise PermissionDenied
+        if request.POST["delete"].strip() != str(number):
+            messages.error(request, f"Nothing was deleted: there are {number} of them now.")
+            return HttpResponseRedirect(request.get_full_path())
+        messages.success(request, f"{delete_rows(group.find_rows()):,} items were deleted.")
+        forget_counts()
+        return HttpResponseRedirect(reverse("admin:tracking_quarantined_changelist"))
 
     def show_resending(self, request: HttpRequest, run_id: int) -> HttpResponse:
         """Show how far sending again has come."""

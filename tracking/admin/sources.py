@@ -13,11 +13,11 @@ from django.urls import reverse
 from unfold.admin import TabularInline
 
 from engagement.lib.duration_field import DurationInUnitsField
-from engagement.lib.pages import PageAdmin
 from engagement.lib.say import moment_column
+from tracking.admin.deletions import CountedDeletion
 from tracking.admin.quarantine_groups import draw_refusals
 from tracking.admin.source_keys import SourceKeyAdmin, list_keys
-from tracking.models import AllowedOrigin, EventCount, Source
+from tracking.models import AllowedOrigin, EventCount, Hook, HookPayload, Quarantined, Source, SourceKey
 from tracking.origins import OriginRefused, clean_origin
 from tracking.refusals import find_breaking
 from tracking.registry import forget_registry
@@ -92,7 +92,7 @@ class OriginInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Source)
-class SourceAdmin(SourceKeyAdmin, PageAdmin):
+class SourceAdmin(SourceKeyAdmin, CountedDeletion):
     """The apps that send events."""
 
     form = SourceForm
@@ -128,6 +128,14 @@ class SourceAdmin(SourceKeyAdmin, PageAdmin):
         ),
     )
     inlines = (OriginInline,)
+    belongings = (
+        (SourceKey, "source"),
+        (AllowedOrigin, "source"),
+        (Hook, "source"),
+        (HookPayload, "hook__source"),
+        (Quarantined, "source"),
+    )
+    holds = "source"
     list_display = ("name", "public_key", "takes_events", moment_column("created_at", "made"))
     search_fields = ("name",)
     actions = None
