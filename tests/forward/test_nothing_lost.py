@@ -27,6 +27,7 @@ from triggers.forward import run
 from triggers.forward.claim import name_consumer
 from triggers.forward.record import record_outcome
 from triggers.forward.run import run_pass
+from triggers.forward.send import MOST_REFUSALS
 from triggers.models import CopyCount, DestinationState, RefusedCopy
 from triggers.worker import close_worker, get_worker
 
@@ -203,9 +204,14 @@ def test_of_many_refusals_some_are_noted_and_all_are_counted_and_old_ones_go(
         destination=destination, copy_id=uuid4(), lane=1, name="old", reason="old", refused_at=long_ago
     )
     CopyCount.objects.create(destination=destination, hour=long_ago, sent=1, refused=1)
-    other_side.refuse(400)
-    act(source, 20)
-    forward()
+    # Now and then it takes one: who refuses everything is not believed.
+    other_side.answer = lambda request: Say(status=200 if b'"number":9' in request.body else 400)
+    for _ in range(10):
+        act(source, 2)
+        forward()
+        report("visit", source=source, properties={"number": 9})
+        evaluate()
+        forward()
     assert CopyCount.objects.get().refused == 120
     assert RefusedCopy.objects.count() == 100
     assert not RefusedCopy.objects.filter(name="old").exists()
@@ -239,7 +245,7 @@ def test_what_is_said_of_a_copy_whose_person_is_erased_meanwhile_is_not_kept(
     assert CopyCount.objects.get(destination_id=destination.pk).refused == 2
 
 
-@pytest.mark.parametrize("status", [301, 401, 403, 404, 408, 429, 500, 502, 0])
+@pytest.mark.parametrize("status", [301, 401, 402, 404, 409, 421, 423, 426, 429, 451, 500, 0])
 def test_a_shut_door_is_never_taken_for_a_refusal_of_what_was_sent(
     source: Source, other_side: OtherSide, make_destination: MakeDestination, status: int
 ) -> None:
@@ -254,6 +260,29 @@ def test_a_shut_door_is_never_taken_for_a_refusal_of_what_was_sent(
     let_wait_pass()
     forward()
     assert list_arrived(other_side.taken) == expected
+
+
+@pytest.mark.parametrize("per_request", [1, 5])
+def test_who_refuses_everything_is_not_believed_for_long(
+    source: Source, other_side: OtherSide, make_destination: MakeDestination, per_request: int
+) -> None:
+    destination = make_destination(settings={"per_request": per_request})
+    other_side.refuse(400)
+    expected = act(source, 20)
+    for _ in range(5):
+        forward()
+        let_wait_pass()
+    assert RefusedCopy.objects.count() == MOST_REFUSALS
+    progress = load_progress(destination)
+    assert progress.failures > 1
+    assert progress.error == "It refuses everything. It answered 400."
+
+    other_side.recover()
+    forward()
+    lost = {str(row.copy_id) for row in RefusedCopy.objects.all()}
+    left = {person: [one for one in ids if one not in lost] for person, ids in expected.items()}
+    assert list_arrived(other_side.taken) == left
+    assert load_progress(destination).refusals == 0
 
 
 def test_a_wait_that_is_asked_for_is_kept(

@@ -22,7 +22,7 @@ LANES = 8
 BATCH = 200
 
 _LOCK = """
-select d.state, p.failures, p.retry_at is null or p.retry_at <= clock_timestamp()
+select d.state, p.failures, p.retry_at is null or p.retry_at <= clock_timestamp(), p.refusals
   from triggers_destinationprogress p join triggers_destination d on d.id = p.destination_id
  where p.destination_id = %s for update of p
 """
@@ -58,12 +58,16 @@ class LaneBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """The lanes that this worker holds. `is_probe`: the other side did not take the last tries."""
+    """The lanes that this worker holds. `is_probe`: the other side did not take the last tries.
+
+    `refusals`: how many copies in a row it has refused.
+    """
 
     token: UUID
     destination_id: int
     is_probe: bool
     batches: Sequence[LaneBatch]
+    refusals: int = 0
 
     @property
     def doubtful(self) -> frozenset[int]:
@@ -106,7 +110,7 @@ def claim_lanes(connection: Connection, destination_id: int, lanes: int = LANES,
         ends = {lane.lane: lane.end for lane in batches}
         values: tuple[Any, ...] = (destination_id, token, LEASE, list(ends), list(ends.values()))
         connection.execute(_LEND, values)
-    return Claim(token=token, destination_id=destination_id, is_probe=is_probe, batches=batches)
+    return Claim(token=token, destination_id=destination_id, is_probe=is_probe, batches=batches, refusals=row[3])
 
 
 def _choose_probe(gaps: Sequence[LaneGap], leases: Mapping[int, _Lease]) -> list[LaneGap]:

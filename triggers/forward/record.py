@@ -23,6 +23,7 @@ _LOCK = """
 select p.failures, clock_timestamp() from triggers_destinationprogress p
  where p.destination_id = %s for update
 """
+_REFUSALS = "update triggers_destinationprogress set refusals = %s where destination_id = %s"
 _SUCCEED = """
 update triggers_destinationprogress
    set failures = 0, failing_since = null, retry_at = null, sent_at = clock_timestamp() where destination_id = %s
@@ -107,6 +108,8 @@ def _leave_out_erased(connection: Connection, copies: Sequence[Copy]) -> list[Co
 
 
 def _note_standing(connection: Connection, claim: Claim, failures: int, outcome: Outcome) -> None:
+    if outcome.refusals is not None and outcome.refusals != claim.refusals:
+        connection.execute(_REFUSALS, (outcome.refusals, claim.destination_id))
     if outcome.sent or outcome.refused:
         connection.execute(_SUCCEED, (claim.destination_id,))
         failures = 0

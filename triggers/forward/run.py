@@ -107,6 +107,6 @@ def _send(destination: Destination, claim: Claim, copies: list[Copy]) -> Outcome
     except SettingsBroken as error:
         return Outcome(shut=Verdict(result=Result.SHUT, reason=str(error)))
     strands, refused = pack_claimed(kind, copies, claim.doubtful)
-    outcome = send_strands(kind, strands, is_probe=claim.is_probe, doubtful=claim.doubtful)
+    outcome = send_strands(kind, strands, is_probe=claim.is_probe, doubtful=claim.doubtful, refusals=claim.refusals)
     outcome.refused |= refused
     return outcome

@@ -6,7 +6,7 @@ A lane stops at what is not taken; the other lanes go on, for it may be that alo
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Event
+from threading import Event, Lock
 from time import monotonic
 from uuid import UUID
 
@@ -21,6 +21,8 @@ SENDERS = 8
 PATIENCE = 45.0
 _TRIED_APART = 2
 """Lanes of a request that is tried lane by lane: when so many fail in turn, the others are not tried."""
+MOST_REFUSALS = 20
+"""Copies in a row: who has refused so many and taken none of them is not asked to refuse the rest."""
 
 log = structlog.get_logger()
 
@@ -35,13 +37,15 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, kw_only=True):
     """What became of copies. `refused` are those that were refused for good, with reasons.
 
-    `troubles` has the lanes that came to a stop. `shut`: nothing more is taken for now, whatever it is.
+    `troubles` has the lanes that came to a stop. `shut`: nothing more is taken for now, whatever it is. `refusals`: how
+    many copies in a row were refused by now; None where none was sent.
     """
 
     sent: set[UUID] = msgspec.field(default_factory=set)
     refused: dict[UUID, str] = msgspec.field(default_factory=dict)
     troubles: dict[int, Trouble] = msgspec.field(default_factory=dict)
     shut: Verdict | None = None
+    refusals: int | None = None
 
     def is_settled(self, copy: Copy) -> bool:
         """Whether a copy needs no further try."""
@@ -55,6 +59,34 @@ class Outcome(msgspec.Struct, kw_only=True):
         self.shut = self.shut or other.shut
 
 
+class Refusals:
+    """Counts copies that are refused in a row, by all strands."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._lock = Lock()
+
+    def weigh(self, parcel: Parcel, verdict: Verdict) -> Verdict:
+        """Count; return the verdict, or where too many were refused before that nothing is taken."""
+        is_refused = verdict.result is Result.REFUSED
+        refused = len(parcel.copies) if is_refused else len(verdict.refused)
+        if verdict.result not in (Result.SENT, Result.REFUSED) or (is_refused and refused > 1):
+            # Of several it is not known yet which.
+            return verdict
+        with self._lock:
+            if refused < len(parcel.copies):
+                self.number = 0
+            elif self.number >= MOST_REFUSALS:
+                return Verdict(result=Result.SHUT, reason=f"It refuses everything. {_say_refusal(verdict)}")
+            else:
+                self.number += refused
+        return verdict
+
+
+def _say_refusal(verdict: Verdict) -> str:
+    return verdict.reason or next(iter(verdict.refused.values()), "")
+
+
 class _Round(msgspec.Struct, frozen=True, kw_only=True):
     """What strands share. Whoever is told to wait sets `halt`; in `doubtful` lanes what fails is sought by halving."""
 
@@ -62,6 +94,7 @@ class _Round(msgspec.Struct, frozen=True, kw_only=True):
     doubtful: frozenset[int]
     deadline: float
     halt: Event
+    refusals: Refusals
 
     @property
     def is_over(self) -> bool:
@@ -90,7 +123,7 @@ class _Strand:
     def _send(self, parcel: Parcel) -> None:
         if self.shared.is_over:
             return
-        verdict, _ = attempt(self.shared.kind, parcel)
+        verdict = self.shared.refusals.weigh(parcel, attempt(self.shared.kind, parcel)[0])
         if verdict.result in (Result.SHUT, Result.GONE):
             self.outcome.shut = verdict
             self.shared.halt.set()
@@ -140,17 +173,24 @@ class _Strand:
 
 
 def send_strands(
-    kind: Kind, strands: Sequence[Sequence[Parcel]], *, is_probe: bool, doubtful: frozenset[int] = frozenset()
+    kind: Kind,
+    strands: Sequence[Sequence[Parcel]],
+    *,
+    is_probe: bool,
+    doubtful: frozenset[int] = frozenset(),
+    refusals: int = 0,
 ) -> Outcome:
     """Send all; a probe begins with one parcel alone, and goes on when that was taken."""
     total = Outcome()
     if not strands:
         return total
-    shared = _Round(kind=kind, doubtful=doubtful, deadline=monotonic() + PATIENCE, halt=Event())
+    counted = Refusals(refusals)
+    shared = _Round(kind=kind, doubtful=doubtful, deadline=monotonic() + PATIENCE, halt=Event(), refusals=counted)
     senders = 1 if is_probe else SENDERS
     with ThreadPoolExecutor(max_workers=senders, thread_name_prefix="copies") as pool:
         for outcome in pool.map(lambda parcels: _Strand(shared).run(parcels), strands):
             total.add(outcome)
+    total.refusals = counted.number
     return total
 
 

@@ -11,7 +11,8 @@ _LOCK = "select from triggers_destinationprogress where destination_id = %s for 
 _STATE = "update triggers_destination set state = %s where id = %s"
 _AFRESH = """
 update triggers_destinationprogress
-   set failures = 0, failing_since = null, retry_at = null, error = '', error_at = null where destination_id = %s
+   set failures = 0, refusals = 0, failing_since = null, retry_at = null, error = '', error_at = null
+ where destination_id = %s
 """
 _TRY_NOW = "update triggers_destinationprogress set retry_at = null where destination_id = %s"
 _TRY_LANES_NOW = "update triggers_copylease set retry_at = null where destination_id = %s"

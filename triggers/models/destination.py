@@ -59,11 +59,12 @@ class DestinationProgress(models.Model):
     """How sending goes. The workers' own row: what somebody edits of a destination meanwhile stays theirs.
 
     `failures` counts tries in a row that the other side did not take; then nothing is tried before `retry_at`, and
-    after it one request alone.
+    after it one request alone. `refusals` counts copies in a row that were refused, with none taken between them.
     """
 
     destination = models.OneToOneField(Destination, primary_key=True, on_delete=models.CASCADE, related_name="progress")
     failures = models.IntegerField(default=0)
+    refusals = models.IntegerField(default=0, db_default=0)
     failing_since = models.DateTimeField(null=True)
     retry_at = models.DateTimeField(null=True)
     error = models.TextField(default="")

@@ -15,9 +15,8 @@ LONGEST_WAIT = timedelta(days=1)
 _SHOWN = 300
 _MARKUP = re.compile(r"<(style|script|title)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
-# The other side's whole door is shut, whatever is sent: a wrong key, a wrong address, too much at once, too slow.
-# Nothing is given up then. Every other 4xx speaks of what was sent.
-_SHUT = frozenset({401, 403, 404, 405, 407, 408, 410, 425, 429})
+# These alone speak of what was sent. Every other answer may be about the key, the bill, the address or the hour.
+_REFUSED = frozenset({400, 413, 414, 415, 422, 431})
 _TOO_MANY = 429
 
 
@@ -92,7 +91,7 @@ def judge_status(reply: Reply, now: datetime) -> Verdict:
     if 200 <= reply.status < 300:
         return Verdict(result=Result.SENT)
     reason = say_reply(reply)
-    if 400 <= reply.status < 500 and reply.status not in _SHUT:
+    if reply.status in _REFUSED:
         return Verdict(result=Result.REFUSED, reason=reason)
     result = Result.SHUT if reply.status == _TOO_MANY else Result.HELD
     return Verdict(result=result, reason=reason, retry_after=read_retry_after(reply.headers, now))
