@@ -15,9 +15,6 @@ from tracking.log.write import Connection
 from tracking.registry import Registry
 from tracking.traits import apply_statement
 
-MAX_LINKS = 4
-"""How many links lead to a person at most: an anonymous profile to a known one, and that to another by alias."""
-
 OPEN = (1 << 62) - 1
 """The end of a span of the log that has not ended."""
 
@@ -133,13 +130,15 @@ def load_people(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Profi
 
 
 def load_person(connection: Connection, profile_id: UUID) -> ProfileState | None:
-    """Read the profile that a profile belongs to: itself, or the known one that it joined."""
-    for _ in range(MAX_LINKS):
+    """Read the profile that a profile belongs to: itself, or the known one that it joined, however many aliases lead
+    there. Of a ring of aliases, the last that is not yet seen."""
+    seen: set[UUID] = set()
+    while True:
+        seen.add(profile_id)
         state = load_people(connection, [profile_id]).get(profile_id)
-        if state is None or state.linked_to is None:
+        if state is None or state.linked_to is None or state.linked_to in seen:
             return state
         profile_id = state.linked_to
-    return state
 
 
 def make_state(row: Sequence[Any]) -> ProfileState:

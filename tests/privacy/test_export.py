@@ -93,6 +93,21 @@ def test_of_a_shared_device_only_their_part_is_exported(source: Source) -> None:
     assert "grace" not in json.dumps(document).replace("before grace-hopper", "")
 
 
+def test_a_person_is_exported_however_many_aliases_lead_to_them(source: Source) -> None:
+    report("$identify", source=source, user_id="ada-0", properties={"traits": {"plan": "gold"}})
+    evaluate()
+    for number in range(1, 8):
+        report("$alias", source=source, user_id=f"ada-{number}", properties={"previous_id": f"ada-{number - 1}"})
+        evaluate()
+    report("view", source=source, user_id="ada-7", properties={"step": "the last"})
+    evaluate()
+
+    for number in range(8):
+        document = read(f"ada-{number}")
+        assert len({row["user_id"] for row in document["profiles"]} - {None}) == 8
+        assert "the last" in json.dumps(document)
+
+
 def test_of_what_stands_beside_the_log_only_their_time_on_a_device_is_exported(source: Source) -> None:
     tablet = compute_anonymous_profile_id(source.pk, "tablet")
     hook = Hook.objects.create(source=source, name="shop", style="none", secret="x")
