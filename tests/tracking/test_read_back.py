@@ -95,6 +95,25 @@ def test_a_person_is_read_with_the_events_of_all_their_ids(keys: SourceKeys) -> 
     assert get("/v1/profiles/nobody", keys)[0] == 404
 
 
+def test_the_pages_of_a_person_pass_over_what_others_did_on_their_device(keys: SourceKeys) -> None:
+    post(keys, {"event": "visit", "anonymous_id": "tablet"})
+    for person in ("ada", "grace"):
+        post(keys, {"user_id": person, "anonymous_id": "tablet", "traits": {}}, "/v1/identify")
+        evaluate()
+    post(keys, {"events": [{"event": "other", "anonymous_id": "tablet"} for _ in range(5)]})
+    post(keys, {"events": [{"event": "mine", "user_id": "ada"} for _ in range(5)]})
+    evaluate()
+
+    seen: list[str] = []
+    query: dict[str, Any] = {"limit": 3}
+    while "cursor" not in query or query["cursor"]:
+        page = get("/v1/profiles/ada/events", keys, **query)[1]
+        seen += [item["event"] for item in page["results"]]
+        query["cursor"] = (page["next"] or "").partition("cursor=")[2].partition("&")[0]
+
+    assert seen == ["visit", "$identify", *["mine"] * 5]
+
+
 def test_an_app_checks_a_trigger_by_curl(keys: SourceKeys) -> None:
     make_rule("Cart", trigger={"kind": "event", "event": "add_to_cart"}, template=make_template().pk)
     post(keys, {"event": "add_to_cart", "user_id": "ada"})

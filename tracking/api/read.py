@@ -1,8 +1,8 @@
 """Reading back what was reported, with the source's secret key."""
 
 from typing import Any
-from uuid import UUID
 
+from django.db.models import Q
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
@@ -15,7 +15,7 @@ from tracking.api.paging import make_page, read_cursor, read_limit
 from tracking.api.schemas import PAGING, REFUSED, USER, ErrorOut, EventPage, ProfileOut
 from tracking.event import SYSTEM, compute_user_profile_id
 from tracking.models import Event, Profile
-from tracking.profiles import OPEN
+from tracking.profiles import OPEN, Spans, list_spans
 
 
 class ReadView(APIView):
@@ -59,12 +59,11 @@ class ProfileEventsView(ReadView):
     def get(self, request: Request, user_id: str) -> Response:
         """Return a page of the person's events, newest last."""
         profile = find_profile(user_id)
-        spans = {profile.pk.hex: [0, OPEN]} | profile.joined
+        person = list_spans(profile.pk, profile.joined)
         limit = read_limit(request)
-        ids = [UUID(hexadecimal) for hexadecimal in spans]
-        rows = Event.objects.filter(profile_id__in=ids, id__gt=read_cursor(request)).exclude(origin=SYSTEM)
-        own = [row for row in rows.order_by("id")[: limit + 1] if _is_within(row, spans)]
-        return Response(make_page(request, own, limit, describe_event))
+        rows = Event.objects.filter(profile_id__in=[span[0] for span in person], id__gt=read_cursor(request))
+        own = rows.filter(_are_within(person)).exclude(origin=SYSTEM).order_by("id")
+        return Response(make_page(request, list(own[: limit + 1]), limit, describe_event))
 
 
 def list_events(request: Request, source_id: int) -> Response:
@@ -117,6 +116,11 @@ def describe_event(event: Event) -> dict[str, Any]:
     }
 
 
-def _is_within(event: Event, spans: dict[str, list[int]]) -> bool:
-    since, until = spans[event.profile_id.hex]
-    return since < event.seq <= until
+def _are_within(person: Spans) -> Q:
+    """Of a device that others used too, only what was this person's: a page must not fill up with the rest."""
+    whole = [profile_id for profile_id, since, until in person if (since, until) == (0, OPEN)]
+    own = Q(profile_id__in=whole)
+    for profile_id, since, until in person:
+        if profile_id not in whole:
+            own |= Q(profile_id=profile_id, seq__gt=since, seq__lte=until)
+    return own
