@@ -82,6 +82,33 @@ def test_saving_keeps_a_secret_that_was_left_empty_and_never_shows_it(login: Log
     assert "tok-1" not in read(client, destination)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "is_kept"),
+    [
+        ("https://www.google-analytics.com", True),
+        ("https://WWW.google-analytics.com:443/", True),
+        ("https://evil.example", False),
+        ("http://www.google-analytics.com", False),
+        ("https://www.google-analytics.com:8443", False),
+        ("https://www.google-analytics.com.evil.example", False),
+    ],
+)
+def test_a_secret_is_kept_for_no_other_host(login: Login, other_side: OtherSide, endpoint: str, is_kept: bool) -> None:
+    client = login("Developer")
+    form = {"name": "G", "measurement_id": "G-1", "endpoint": "https://www.google-analytics.com"} | COPIED
+    client.post(f"{PAGE}add/?kind=ga4", form | {"api_secret": "sesame"})
+    destination = Destination.objects.get()
+    moved = form | {"endpoint": endpoint, "api_secret": ""}
+    page = client.post(f"{PAGE}{destination.pk}/change/", moved, follow=True).content.decode()
+    destination.refresh_from_db()
+    assert ("enter this again" in page) is not is_kept
+    assert (destination.settings["endpoint"] == endpoint) is is_kept
+    client.post(f"{PAGE}{destination.pk}/change/", moved | {"api_secret": "anew"})
+    destination.refresh_from_db()
+    assert destination.settings["endpoint"] == endpoint
+    assert read_secrets(destination) == {"api_secret": "anew"}
+
+
 def test_a_new_signing_secret_replaces_the_old_one(login: Login, other_side: OtherSide) -> None:
     client = login("Developer")
     destination, first = make_webhook(client, other_side)

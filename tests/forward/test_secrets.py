@@ -1,13 +1,16 @@
 """Secrets of others are sealed in the database, and a copy that cannot be sent as set up says so and loses nothing."""
 
+from base64 import b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime
+from urllib.parse import quote, quote_plus
 
 import pytest
 from django.conf import LazySettings
 
 from tests.cast import evaluate, report
 from tests.forward.conftest import SECRET, MakeDestination, forward, let_wait_pass, load_progress
-from tests.other_side import OtherSide, Say
+from tests.other_side import Heard, OtherSide, Say
 from tracking.models import Source
 from triggers.forward.kinds.ga4 import GoogleAnalytics
 from triggers.forward.secrets import SettingsBroken, open_kind, write_secrets
@@ -43,6 +46,38 @@ def test_a_secret_that_cannot_be_read_any_more_stops_sending_in_words_and_loses_
     let_wait_pass()
     forward()
     assert len(other_side.taken) == 1
+
+
+@pytest.mark.parametrize(("kind", "secret"), [("ga4", "sesame"), ("ga4", "se+sa/me &"), ("mixpanel", "token-of-ours")])
+def test_an_answer_that_repeats_a_secret_is_told_without_it(
+    source: Source, other_side: OtherSide, make_destination: MakeDestination, kind: str, secret: str
+) -> None:
+    destination = make_destination(kind)
+    write_secrets(destination, {"ga4": {"api_secret": secret}, "mixpanel": {"project_token": secret}}[kind])
+    destination.save()
+    report("visit", source=source)
+    evaluate()
+    spelled = [secret, quote(secret, safe=""), quote_plus(secret), b64encode(f"{secret}:".encode()).decode()]
+
+    def repeat(status: int) -> Callable[[Heard], Say]:
+        def answer(heard: Heard) -> Say:
+            # What is told is cut: within the secret, too.
+            body = f"{'x' * 280} {secret} {heard.path} {heard.headers}".encode()
+            return Say(status=status, body=body, headers={"Location": f"https://example.com{heard.path}"})
+
+        return answer
+
+    for status in (301, 500):
+        other_side.answer = repeat(status)
+        let_wait_pass()
+        forward()
+        said = load_progress(destination).error + try_destination(destination, datetime.now(UTC)).says
+        assert "https://example.com/" in said
+        assert not [text for text in spelled if text[:6] in said]
+    other_side.answer = repeat(422)
+    let_wait_pass()
+    forward()
+    assert not [text for text in spelled if text[:6] in RefusedCopy.objects.get().reason]
 
 
 def test_a_copy_that_cannot_be_written_stops_nothing(

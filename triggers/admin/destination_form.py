@@ -1,6 +1,8 @@
 """The forms of destinations: what each kind needs, what is copied, and secrets that are taken and never shown."""
 
+from collections.abc import Iterable
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import msgspec
 from django import forms
@@ -18,12 +20,13 @@ from unfold.widgets import (
 from engagement.lib.http import find_problem
 from engagement.lib.seal import SealBroken
 from tracking.models import EventType
-from triggers.forward.kinds import read_kind
+from triggers.forward.kinds import KINDS, read_kind
 from triggers.forward.kinds.webhook import MOST_IN_REQUEST, make_secret
 from triggers.forward.secrets import read_secrets, write_secrets
 from triggers.models import Chosen, Destination, DestinationKind, Rule
 
 _SHOWN_NAMES = 200
+_PORTS = {"https": 443, "http": 80}
 _EVENTS = ((Chosen.ALL, "All events"), (Chosen.SOME, "Only these"), (Chosen.NONE, "No events"))
 _ACTIVATIONS = (
     (Chosen.NONE, "No activations"),
@@ -46,12 +49,15 @@ def _secret(label: str, help_text: str = "", *, required: bool = True) -> forms.
 
 
 class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]
-    """What all kinds share. A kind adds its fields and names those that are settings and those that are secrets."""
+    """What all kinds share. A kind adds its fields and names those that are settings.
+
+    `tells_secrets`: a request holds the secrets, so they go to no other host than that for which they were entered.
+    """
 
     kind: DestinationKind
     setting_names: tuple[str, ...] = ()
-    secret_names: tuple[str, ...] = ()
     address_names: tuple[str, ...] = ("endpoint",)
+    tells_secrets = True
 
     events = forms.ChoiceField(
         label="Events", choices=_EVENTS, initial=Chosen.ALL, widget=UnfoldAdminRadioSelectWidget()
@@ -117,6 +123,7 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]
             problem = _find_address_problem(cleaned.get(name) or "")
             if problem and name not in self.errors:
                 self.add_error(name, problem)
+        self._ask_again_for_secrets(cleaned)
         self._secrets = self._clean_secrets(cleaned)
         if not self.errors:
             self._check_together(cleaned)
@@ -128,6 +135,20 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]
         self.instance.settings = self._read_settings(self.cleaned_data)
         write_secrets(self.instance, self._secrets)
         return super().save(commit)
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:
+        """The fields that are secrets of the kind."""
+        return KINDS[self.kind.value].SECRETS
+
+    def _ask_again_for_secrets(self, cleaned: dict[str, Any]) -> None:
+        """Keep no secret that was left empty for a host to which it was not given."""
+        former = [self.instance.settings.get(name) or self.fields[name].initial or "" for name in self.address_names]
+        if not self.tells_secrets or _list_origins(former) == _list_origins(cleaned.get(n) for n in self.address_names):
+            return
+        for name in self.secret_names:
+            if self._kept.get(name) and not cleaned.get(name) and name not in self.errors:
+                self.add_error(name, "The address leads to another host: enter this again for it.")
 
     def _clean_secrets(self, cleaned: dict[str, Any]) -> dict[str, str]:
         """Return what was entered, and what was there before for that which was left empty."""
@@ -162,8 +183,8 @@ class WebhookForm(DestinationForm):
 
     kind = DestinationKind.WEBHOOK
     setting_names = ("url", "per_request")
-    secret_names = ("signing_secret",)
     address_names = ("url",)
+    tells_secrets = False
 
     url = _text("Address", "Where each copy is posted to, such as https://example.com/hook")
     signing_secret = _secret(
@@ -203,7 +224,6 @@ class GoogleForm(DestinationForm):
 
     kind = DestinationKind.GA4
     setting_names = ("measurement_id", "endpoint")
-    secret_names = ("api_secret",)
 
     measurement_id = _text("Measurement ID", "In Google Analytics: Admin → Data streams, such as G-ABC123.")
     api_secret = _secret("API secret", "In the same place: Measurement Protocol API secrets → Create.")
@@ -219,7 +239,6 @@ class MixpanelForm(DestinationForm):
 
     kind = DestinationKind.MIXPANEL
     setting_names = ("project_id", "endpoint")
-    secret_names = ("project_token", "api_secret")
 
     project_token = _secret("Project token", "In Mixpanel: Settings → Project Settings → Access Keys.")
     api_secret = _secret("API secret", "Only where the token alone does not sign in to your project.", required=False)
@@ -243,6 +262,15 @@ FORMS: dict[str, type[DestinationForm]] = {form.kind.value: form for form in (We
 def _split(text: str) -> list[str]:
     parts = (part.strip() for part in text.replace("\n", ",").split(","))
     return list(dict.fromkeys(part for part in parts if part))
+
+
+def _list_origins(addresses: Iterable[str | None]) -> list[tuple[str, str | None, int | None]]:
+    """Return scheme, host and port of each; what cannot be read is none that was there before."""
+    try:
+        parts = [urlsplit(address or "") for address in addresses]
+        return [(part.scheme, part.hostname, part.port or _PORTS.get(part.scheme)) for part in parts]
+    except ValueError:
+        return []
 
 
 def _find_address_problem(url: str) -> str:

@@ -15,7 +15,16 @@ import structlog
 
 from engagement.lib.http import Unreachable, post
 from triggers.forward.copies import Copy
-from triggers.forward.kinds.base import Kind, Parcel, Reply, Result, Verdict, split_lanes
+from triggers.forward.kinds.base import (
+    Kind,
+    Parcel,
+    Reply,
+    Result,
+    Verdict,
+    hide_in_words,
+    hide_secrets,
+    split_lanes,
+)
 
 SENDERS = 8
 PATIENCE = 45.0
@@ -224,14 +233,14 @@ def pack_copies(kind: Kind, copies: Sequence[Copy]) -> tuple[list[list[Parcel]],
 
 
 def attempt(kind: Kind, parcel: Parcel, *, is_trial: bool = False) -> tuple[Verdict, Reply | None]:
-    """Make one request; return what it came to, and the answer if there was any. Never raises."""
+    """Make one request; return what it came to, and the answer if there was any, without our secrets. Never raises."""
     now = datetime.now(UTC)
     try:
         answer = post(parcel.url, content=parcel.body, headers=parcel.headers | kind.sign(parcel, now))
-        reply = Reply(status=answer.status, headers=answer.headers, body=answer.body)
+        reply = hide_secrets(kind, Reply(status=answer.status, headers=answer.headers, body=answer.body))
         return (kind.judge_trial if is_trial else kind.judge)(parcel, reply, now), reply
     except Unreachable as error:
-        return Verdict(result=Result.HELD, reason=str(error)), None
+        return Verdict(result=Result.HELD, reason=hide_in_words(kind, str(error))), None
     except Exception as error:
         log.error("copy_failed", exc_info=error)
-        return Verdict(result=Result.HELD, reason=f"{type(error).__name__}: {error}"), None
+        return Verdict(result=Result.HELD, reason=hide_in_words(kind, f"{type(error).__name__}: {error}")), None

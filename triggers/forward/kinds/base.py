@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
@@ -13,6 +14,9 @@ from triggers.forward.copies import Copy
 
 LONGEST_WAIT = timedelta(days=1)
 _SHOWN = 300
+_HIDDEN = "•••"
+_SHORTEST_SECRET = 4
+"""What is shorter is no secret, and is found in every other word."""
 _MARKUP = re.compile(r"<(style|script|title)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 # These alone speak of what was sent. Every other answer may be about the key, the bill, the address or the hour.
@@ -60,7 +64,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of destination with its settings: the fields of the struct."""
+    """A kind of destination with its settings: the fields of the struct. `SECRETS` names those that nobody may see."""
+
+    SECRETS: ClassVar[tuple[str, ...]] = ()
 
     def pack(self, copies: Sequence[Copy]) -> list[list[Parcel]]:
         """Return strands of parcels: those of one strand are sent one after the other, strands side by side.
@@ -76,6 +82,12 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     def judge(self, parcel: Parcel, reply: Reply, now: datetime) -> Verdict:
         """Say what an answer means."""
         return judge_status(reply, now)
+
+    def list_secrets(self) -> list[str]:
+        """Return the secrets in every spelling in which they leave, and so may come back."""
+        secrets = [str(getattr(self, name)) for name in self.SECRETS]
+        spelled = [text for secret in secrets for text in (secret, quote(secret, safe=""), quote_plus(secret))]
+        return list(dict.fromkeys(text for text in spelled if len(text) >= _SHORTEST_SECRET))
 
     def pack_trial(self, copy: Copy) -> Parcel:
         """Return the request that tries a destination with one copy."""
@@ -103,8 +115,26 @@ def say_reply(reply: Reply) -> str:
     if "html" in reply.headers.get("content-type", ""):
         text = _MARKUP.sub(" ", text)
     words = " ".join(text.split())[:_SHOWN]
-    moved = f", and pointed to {reply.headers['location'][:_SHOWN]}" if "location" in reply.headers else ""
+    # An address that repeats ours has our key in its query.
+    target = reply.headers.get("location", "").partition("?")[0].partition("#")[0]
+    moved = f", and pointed to {target[:_SHOWN]}" if target else ""
     return f"It answered {reply.status}{moved}{': ' if words else '.'}{words}"
+
+
+def hide_secrets(kind: Kind, reply: Reply) -> Reply:
+    """Return an answer as if it repeated none of our secrets: what is said of it is stored, and shown to many."""
+    headers, body = dict(reply.headers), reply.body
+    for secret in kind.list_secrets():
+        headers = {name: value.replace(secret, _HIDDEN) for name, value in headers.items()}
+        body = body.replace(secret.encode(), _HIDDEN.encode())
+    return Reply(status=reply.status, headers=headers, body=body)
+
+
+def hide_in_words(kind: Kind, words: str) -> str:
+    """Return words without our secrets."""
+    for secret in kind.list_secrets():
+        words = words.replace(secret, _HIDDEN)
+    return words
 
 
 def read_retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:

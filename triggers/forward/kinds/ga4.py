@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -26,6 +26,8 @@ _FOREIGN = re.compile(r"[^A-Za-z0-9_]")
 
 class GoogleAnalytics(Kind, frozen=True, kw_only=True):
     """A web stream: its measurement id, and an API secret made for it."""
+
+    SECRETS: ClassVar[tuple[str, ...]] = ("api_secret",)
 
     measurement_id: str
     api_secret: str

@@ -3,7 +3,7 @@
 from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ _OWN = frozenset({"token", "time", "distinct_id", "length", "bucket"})
 
 class Mixpanel(Kind, frozen=True, kw_only=True):
     """A project by its token. `api_secret`, where given, signs in in the token's place."""
+
+    SECRETS: ClassVar[tuple[str, ...]] = ("project_token", "api_secret")
 
     project_token: str
     api_secret: str = ""
@@ -42,9 +44,16 @@ class Mixpanel(Kind, frozen=True, kw_only=True):
             return Verdict(result=Result.REFUSED, reason=answer.error or "It answered 200 and took nothing.")
         return judge_status(reply, now)
 
+    def list_secrets(self) -> list[str]:
+        """Return them also as the header has them."""
+        return [*super().list_secrets(), self._encode_user()]
+
+    def _encode_user(self) -> str:
+        return b64encode(f"{self.api_secret or self.project_token}:".encode()).decode()
+
     def _wrap(self, path: str, copies: Sequence[Copy], describe: Mapper) -> list[Parcel]:
-        user = b64encode(f"{self.api_secret or self.project_token}:".encode()).decode()
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "Authorization": f"Basic {user}"}
+        user = f"Basic {self._encode_user()}"
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Authorization": user}
         rows = [(copy, encode(describe(copy))) for copy in copies]
         return [
             Parcel(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from secrets import token_bytes
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -21,6 +21,8 @@ _GONE = 410
 
 class Webhook(Kind, frozen=True, kw_only=True):
     """An address, the secret that signs what goes there, and how many copies a request may hold."""
+
+    SECRETS: ClassVar[tuple[str, ...]] = ("signing_secret",)
 
     url: str
     signing_secret: str
