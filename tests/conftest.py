@@ -28,7 +28,8 @@ from triggers.worker import close_worker
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 # The machine may be busy: how long an example takes says nothing about the code.
-hypothesis.settings.register_profile("project", deadline=None)
+# What CI finds, it must find again: new examples are looked for elsewhere.
+hypothesis.settings.register_profile("project", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("project")
 
 
