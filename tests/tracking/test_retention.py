@@ -5,11 +5,12 @@ from typing import Any
 
 from django.core.checks import run_checks
 
+from engagement.lib.ids import compute_timed_id
 from tests.cast import evaluate, make_rule, report
 from tracking.log.partitions import ensure_partitions, load_partition_names
 from tracking.log.retention import find_retention
 from tracking.log.upkeep import keep_log
-from tracking.models import Source
+from tracking.models import SetAside, Source
 from tracking.registry import forget_registry
 from triggers.lifecycle import pause_rule
 from triggers.models import Activation
@@ -43,6 +44,23 @@ def test_what_an_active_rule_looks_back_on_is_kept_though_retention_was_lowered(
     pause_rule(rule)
     assert find_retention() == timedelta(days=30)
     assert list_errors() == []
+
+
+def test_that_an_event_was_set_aside_is_forgotten_with_the_event(source: Source, settings: Any) -> None:
+    settings.RETENTION_DAYS = 30
+    forget_registry()
+    now = datetime.now(UTC)
+    ensure_partitions(now - LONG_AGO, now)
+    ids = [report("visit", source=source).id, compute_timed_id(now - LONG_AGO, "gone"), compute_timed_id(now, "young")]
+    kept = report("visit", source=source, message_id="m", timestamp=now - timedelta(hours=2)).id
+    for seq, event_id in enumerate([*ids, kept]):
+        SetAside.objects.create(
+            consumer="evaluator", lane=0, seq=seq, event_id=event_id, reason="ada has no address", created_at=now
+        )
+
+    keep_log()
+
+    assert set(SetAside.objects.values_list("event_id", flat=True)) == {ids[0], ids[2], kept}
 
 
 def test_ever_means_as_long_as_events_are_reliable_and_not_what_happens_to_be_kept(

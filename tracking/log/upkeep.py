@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.db import connection
 
+from engagement.lib.ids import compute_boundary
 from tracking.log.partitions import AHEAD, drop_partitions, ensure_partitions
 from tracking.log.retention import find_retention
 
@@ -18,6 +19,11 @@ _HOOK_PAYLOADS_KEPT = timedelta(days=7)
 _FORGET_REFUSED = """
 delete from tracking_quarantined
  where received_at < %(oldest)s and (not is_held or resent_at < %(oldest)s)
+"""
+# The error may name whom the event was about. Nothing decides again what is no more.
+_FORGET_SET_ASIDE = """
+delete from set_aside s
+ where event_id < %s and not exists (select from event e where e.id = s.event_id and e.lane = s.lane)
 """
 
 
@@ -39,6 +45,7 @@ def keep_log() -> None:
         cursor.execute("delete from event_count where minute < %s", [now - _COUNTS_KEPT])
         cursor.execute("delete from hook_count where hour < %s", [now - _COUNTS_KEPT])
         cursor.execute("delete from hook_payload where received_at < %s", [now - _HOOK_PAYLOADS_KEPT])
+        cursor.execute(_FORGET_SET_ASIDE, [compute_boundary(oldest)])
         cursor.execute(_FORGET_REFUSED, {"oldest": oldest})
         cursor.execute("delete from refusal_count where minute < %s", [now - _COUNTS_KEPT])
         cursor.execute("delete from log_tick where at < %s", [now - _TICKS_KEPT])
