@@ -19,7 +19,7 @@ from tracking.event import (
 )
 from tracking.log.appenders import get_appender
 from tracking.log.write import encode_row
-from tracking.models import Event, Profile, Source, Tombstone
+from tracking.models import Event, EventType, Profile, Source, Tombstone
 from triggers.audit.compare import audit
 from triggers.models import Activation, Timer
 from triggers.worker import get_worker
@@ -61,6 +61,20 @@ def test_nothing_is_left_of_a_person_but_hashes(source: Source, server: MailServ
     assert audit().is_clean
     deliver()
     assert len(server.mails) == 1
+
+
+def test_an_id_that_was_a_propertys_name_is_forgotten(source: Source) -> None:
+    said = {"votes": {"ada-lovelace": 1, "l@example.com": 1, "grace": 1}, "likes": [{"ada-lovelace": {"at": 1}}]}
+    report("poll_answered", source=source, user_id="ada-lovelace", properties=said)
+    report("$identify", source=source, user_id="ada-lovelace", properties={"traits": {"email": "l@example.com"}})
+    report("poll_answered", source=source, user_id="grace", properties={"votes": {"by ada-lovelace": 1}, "more": 1})
+    evaluate()
+
+    erase(ADA_ID)
+
+    properties = EventType.objects.get(name="poll_answered").properties
+    assert sorted(properties) == ["more", "votes.by ada-lovelace", "votes.grace"]
+    assert find_mentions("l@example.com") == {}
 
 
 def test_another_person_with_the_same_history_is_untouched(source: Source, server: MailServer) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from tracking.erasure.hashes import hash_profile
+from tracking.erasure.names import forget_names
 from tracking.identities import compute_address_id
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
@@ -40,7 +41,7 @@ _DELETE_LINK = "delete from event where lane = %s and id = %s"
 _DELETE_LINK_COPY = "delete from profile_change where lane = %s and id = %s"
 _REDACT_LINK = "update event set properties = %s, anonymous_id = null where lane = %s and id = %s"
 _REDACT_LINK_COPY = "update profile_change set patch = patch || %s where lane = %s and id = %s"
-_DELETE_PROFILE = "delete from profile where id = %s and lane = %s"
+_DELETE_PROFILE = "delete from profile where id = %s and lane = %s returning user_id, anonymous_id"
 _RELEASE_PROFILE = """
 update profile set linked_to = null, joined = %s, traits = '{}', asked = '[]', seen_at = null
  where id = %s and lane = %s
@@ -129,7 +130,9 @@ def remove_profile(connection: Connection, part: Part, place: int) -> int:
     `place` is that of the erasure in the log. Return how many rows went.
     """
     if part.is_whole:
-        return connection.execute(_DELETE_PROFILE, (part.profile_id, part.lane)).rowcount
+        gone = connection.execute(_DELETE_PROFILE, (part.profile_id, part.lane)).fetchall()
+        forget_names(connection, {one for ids in gone for one in ids if one})
+        return len(gone)
     if part.until == place:
         joined = Jsonb({part.profile_id.hex: [place, OPEN]})
         connection.execute(_RELEASE_PROFILE, (joined, part.profile_id, part.lane))
@@ -165,6 +168,7 @@ def remove_payloads(connection: Connection, part: Part, addresses: set[str]) -> 
         "since": part.moment_since or "-infinity",
         "until": "infinity" if part.is_whole else part.moment_until,
     }
+    forget_names(connection, addresses)
     quarantined = connection.execute(_DELETE_QUARANTINED, values).rowcount
     return quarantined, connection.execute(_DELETE_HOOK_PAYLOADS, values).rowcount
 
