@@ -25,6 +25,12 @@ ORDER = {
         "items": {"type": "array", "items": {"type": "object", "required": ["sku"], "properties": {"sku": {}}}},
         "pair": {"type": "array", "prefixItems": [{"type": "string"}], "items": False},
         "extra": {"type": "object", "additionalProperties": False, "properties": {"a": {"type": ["boolean", "null"]}}},
+        "sizes": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"s": {"type": "number"}},
+            "patternProperties": {"^x": {"type": "number"}},
+        },
     },
     "$defs": {"id": {"type": "string", "minLength": 1}},
 }
@@ -34,6 +40,8 @@ declare const track: Track;
 track("order completed", {{ price: 5, "order id": "a", currency: "EUR", items: [{{ sku: 1 }}] }});
 track("order completed", {{ price: 5, "order id": "a", pair: ["x"], extra: {{ a: true }} }});
 track("order completed", {{ price: 5, "order id": "a", currency: 5, coupon: null, more: "is fine" }});
+track("order completed", {{ price: 5, "order id": "a", sizes: {{ xl: 5 }} }});
+track("array", {{ length: "is what it likes to call so" }});
 track("page_view", {{ anything: 1 }});
 const again: Events["order completed"] = {{ price: 1, "order id": "b" }};
 {wrong}
@@ -52,6 +60,7 @@ WRONG = (
 def keys(log: None) -> SourceKeys:
     approve("order completed", ORDER)
     EventType.objects.create(name="page_view")
+    EventType.objects.create(name="array")
     EventType.objects.create(name="session_ended", is_derived=True)
     return create_source("Shop")[1]
 

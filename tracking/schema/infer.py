@@ -1,9 +1,11 @@
 """A draft schema from events that were seen. Pure.
 
-A draft accepts every event that it was made from. It claims no more than the events show: a property is required when
-all of enough events have it, a text is one of few values or of a format when enough texts say so.
+A draft accepts every event that it was made from, and can be saved as it is shown. It claims no more than the events
+show: a property is required when all of enough events have it, a text is one of few values or of a format when enough
+texts say so.
 """
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +14,14 @@ import jsonschema_rs
 from genson import SchemaBuilder
 from genson.schema.strategies import Number, Object, String
 
+from tracking.schema.compile import MAX_DEPTH, SchemaInvalid, parse_schema
+
 ENOUGH = 20
 """Values from which on something may be concluded from what was not seen."""
 MAX_CHOICES = 8
 MAX_PROPERTIES = 100
 _LONGEST_CHOICE = 40
+_INNER = ("properties", "required", "items")
 _SEEN_OFTEN = 3
 _FORMATS = ("date-time", "date", "uuid", "email", "uri")
 _FORMAT_CHECKS = {
@@ -100,12 +105,35 @@ class _Builder(SchemaBuilder):  # type: ignore[misc]
 
 
 def infer_schema(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return a draft that every one of these properties fits."""
+    """Return a draft that every one of these properties fits, with as many levels as a schema may have."""
     builder = _Builder(schema_uri=None)
     for sample in samples:
         builder.add_object(sample)
-    schema: dict[str, Any] = builder.to_schema()
-    return {"type": "object"} | schema
+    schema: dict[str, Any] = {"type": "object"} | builder.to_schema()
+    for levels in range(MAX_DEPTH, 0, -1):
+        draft = _cut(schema, levels)
+        if _is_taken(draft):
+            return draft
+    return {"type": "object"}
+
+
+def _cut(schema: dict[str, Any], levels: int) -> dict[str, Any]:
+    """Return a draft without what lies deeper than so many levels."""
+    cut = schema if levels else {word: told for word, told in schema.items() if word not in _INNER}
+    if "anyOf" in cut:
+        cut = cut | {"anyOf": [_cut(child, levels) for child in cut["anyOf"]]}
+    if "properties" in cut:
+        cut = cut | {"properties": {name: _cut(child, levels - 1) for name, child in cut["properties"].items()}}
+    return cut | {"items": _cut(cut["items"], levels - 1)} if "items" in cut else cut
+
+
+def _is_taken(schema: dict[str, Any]) -> bool:
+    """Whether somebody who saves a draft as it is shown is told nothing against it."""
+    try:
+        parse_schema(json.dumps(schema, indent=2, ensure_ascii=False))
+    except SchemaInvalid:
+        return False
+    return True
 
 
 def _has_format(name: str, value: str) -> bool:

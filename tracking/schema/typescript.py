@@ -29,6 +29,8 @@ _SAID_IN_COMMENTS = (
 _HEAD = """// The events of this installation. Made from the approved schemas; do not edit.
 
 """
+# What this file says itself, TypeScript's own list among it: an event of that name would stand in its place.
+_OWN_NAMES = ("Events", "EventName", "Track", "Array")
 _ANY = "{ [name: string]: unknown }"
 
 
@@ -46,7 +48,7 @@ def write_typescript(schemas: Mapping[str, dict[str, Any] | None]) -> str:
 def _choose_type_names(names: list[str]) -> dict[str, str]:
     """Return a TypeScript name of its own for each event name."""
     chosen: dict[str, str] = {}
-    taken = {"Events", "EventName", "Track"}
+    taken = set(_OWN_NAMES)
     for name in names:
         words = [word for word in _WORDS.split(name) if word]
         stem = "".join(word[:1].upper() + word[1:] for word in words) or "Event"
@@ -106,7 +108,7 @@ def _write_object(schema: dict[str, Any], part: dict[str, Any], depth: int) -> s
         words += [f"{word}: {json.dumps(own[word])}" for word in _SAID_IN_COMMENTS if word in own]
         lines.append(_comment(" ".join(word for word in words if word), indent))
         lines.append(f"{indent}{_quote(name)}{mark}: {_write_part(schema, child, depth + 1)};\n")
-    if part.get("additionalProperties") is not False:
+    if part.get("additionalProperties") is not False or part.get("patternProperties"):
         lines.append(f"{indent}[name: string]: unknown;\n")
     return "{\n" + "".join(lines) + "  " * depth + "}"
 

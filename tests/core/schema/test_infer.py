@@ -1,11 +1,13 @@
 """A draft accepts what it was made from, and claims no more than was seen."""
 
+import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracking.schema.compile import compile_schema
+from tracking.schema.compile import compile_schema, parse_schema
 from tracking.schema.fit import find_misfit
 from tracking.schema.infer import MAX_PROPERTIES, infer_schema
 
@@ -68,3 +70,29 @@ def test_names_without_end_do_not_make_a_schema_without_end() -> None:
     schema = infer_schema([{f"key_{number}": 1} for number in range(5_000)])
 
     assert len(schema["properties"]) == MAX_PROPERTIES
+
+
+def nest(levels: int, *, in_lists: bool = False) -> dict[str, Any]:
+    value: dict[str, Any] = {"leaf": "x"}
+    for _ in range(levels):
+        value = {"inner": [value] if in_lists else value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("sample", "path"),
+    [
+        (nest(14), ["inner"] * 10),
+        (nest(14, in_lists=True), ["inner"]),
+        ({f"k{one}": {f"m{two}": 1 for two in range(20)} for one in range(60)}, ["k0"]),
+        ({f"{number}{'x' * 900}": 1 for number in range(90)}, []),
+    ],
+)
+def test_a_draft_of_something_deep_or_wide_can_be_saved_as_it_is(sample: dict[str, Any], path: list[str]) -> None:
+    draft = infer_schema([sample] * 20)
+
+    assert parse_schema(json.dumps(draft, indent=2)) == draft
+    assert find_misfit(compile_schema(draft), sample) is None
+    for name in path:
+        draft = draft["properties"][name]
+    assert draft["type"] in ("object", "array")
