@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from tests.admin.conftest import Login
 from tests.cast import evaluate, make_rule, make_source, pass_time, report
 from tests.forward.conftest import forward
-from tests.other_side import OtherSide
+from tests.other_side import OtherSide, Say
 from tracking.models import EventType, LaneCursor
 from triggers.admin import destination_form
 from triggers.forward.secrets import open_kind, read_secrets, write_secrets
@@ -219,6 +219,22 @@ def test_the_list_and_the_page_say_how_it_goes(login: Login, other_side: OtherSi
     assert "paused" in client.get(PAGE).content.decode()
     switch(client, destination, "off")
     assert "It is off" in read(client, destination)
+
+
+def test_the_page_tells_of_one_thing_that_is_not_taken_while_the_rest_is(login: Login, other_side: OtherSide) -> None:
+    client, source = login("Developer"), make_source()
+    destination, _ = make_webhook(client, other_side)
+    switch(client, destination, "on")
+    other_side.answer = lambda request: Say(status=500) if b"poison" in request.body else Say()
+    report("poison", source=source)
+    report("visit", source=source, user_id="grace")
+    evaluate()
+    forward()
+    page = read(client, destination)
+    assert "Something is not taken, while the rest is." in page
+    assert "It answered 500." in page
+    assert "after 10 tries" in page
+    assert "The other side does not take it" not in page
 
 
 def test_what_was_refused_for_good_is_listed_with_its_reason(login: Login, other_side: OtherSide) -> None:
