@@ -10,6 +10,7 @@ from engagement.lib.ids import read_moment
 from tests.cast import CART, deliver, evaluate, make_rule, make_template, report
 from tests.mail_server import MailServer
 from tests.privacy.conftest import erase, find_mentions
+from tracking.erasure.ask import ask_erasure
 from tracking.event import (
     DERIVED,
     NewEvent,
@@ -19,8 +20,10 @@ from tracking.event import (
 )
 from tracking.log.appenders import get_appender
 from tracking.log.write import encode_row
-from tracking.models import Event, EventType, Profile, Source, Tombstone
+from tracking.models import Erasure, Event, EventType, Profile, Quarantined, Source, Tombstone
+from tracking.queries import find_events
 from triggers.audit.compare import audit
+from triggers.erase.carry_out import carry_out
 from triggers.models import Activation, Timer
 from triggers.worker import get_worker
 
@@ -193,6 +196,39 @@ def test_a_second_erasure_takes_the_new_person_too(source: Source) -> None:
     assert first.pk != second.pk
     assert second.completed_at is not None
     assert find_mentions(*WHO) == {}
+
+
+def test_what_came_between_two_requests_goes_with_the_second(source: Source) -> None:
+    live(source)
+    connection = get_worker().connection
+    first = ask_erasure(connection, ADA_ID, "test")
+    report("view", source=source, user_id="grace-hopper")
+    assert ask_erasure(connection, ADA_ID, "test") == first
+    report("purchase", source=source, user_id="ada-lovelace", properties={"what": "a late lamp"})
+
+    second = ask_erasure(connection, ADA_ID, "test")
+    assert ask_erasure(connection, ADA_ID, "test") == second
+    evaluate()
+
+    assert second != first
+    assert Erasure.objects.exclude(completed_at=None).count() == 2
+    assert find_mentions(*WHO, "a late lamp") == {}
+    assert [profile.user_id for profile in Profile.objects.all()] == ["grace-hopper"]
+
+
+def test_what_is_refused_while_an_erasure_is_not_done_goes_with_the_next(source: Source) -> None:
+    live(source)
+    connection = get_worker().connection
+    first = ask_erasure(connection, ADA_ID, "test")
+    with connection.transaction():
+        order = next(iter(find_events(connection, [Event.objects.get(name="$erase").pk]).values()))
+        assert carry_out(connection, order, piece=1) is False
+    Quarantined.objects.create(source=source, received_at=datetime.now(UTC), payload=b"{}", people=[ADA_ID])
+
+    assert ask_erasure(connection, ADA_ID, "test") != first
+    evaluate()
+
+    assert not Quarantined.objects.exists()
 
 
 def test_a_silence_that_a_scan_finds_after_the_erasure_is_not_kept(source: Source) -> None:

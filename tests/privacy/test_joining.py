@@ -102,3 +102,95 @@ def test_who_comes_back_is_joined_as_anybody_is(source: Source) -> None:
     assert Profile.objects.get(pk=ADA_ID).joined.keys() >= {phone.hex, old.hex}
     assert Activation.objects.get().profile_id == ADA_ID
     assert audit().is_clean
+
+
+def report_sign_in(source: Source, device: str = "phone", person: str = ADA) -> None:
+    """Somebody signs in on a device that has a history, and nobody has heard of it yet."""
+    report("view", source=source, user_id=None, anonymous_id=device)
+    evaluate()
+    traits = {"traits": {"email": f"{person}@example.com"}}
+    report("$identify", source=source, user_id=person, anonymous_id=device, properties=traits)
+
+
+def test_who_signed_in_on_a_device_before_its_erasure_and_is_not_heard_of_yet_goes_with_it(source: Source) -> None:
+    report_sign_in(source)
+
+    receipt = erase(compute_anonymous_profile_id(source.pk, "phone"))
+
+    assert is_all_gone()
+    assert receipt.completed_at is not None
+    assert find_mentions("ada@example.com") == {}
+
+
+def test_who_signs_in_on_a_device_after_its_erasure_stays(source: Source) -> None:
+    report("view", source=source, user_id=None, anonymous_id="phone")
+    evaluate()
+    phone = compute_anonymous_profile_id(source.pk, "phone")
+    ask_erasure(get_worker().connection, phone, "test")
+    report("$identify", source=source, anonymous_id="phone", properties={"traits": {"plan": "gold"}})
+    evaluate()
+
+    assert not Event.objects.filter(name="view").exists()
+    assert Profile.objects.get(pk=ADA_ID).traits == {"plan": "gold"}
+    assert Profile.objects.get(pk=phone).linked_to == ADA_ID
+
+
+def test_a_sign_in_between_two_requests_to_erase_a_device_goes_with_the_second(source: Source) -> None:
+    report("view", source=source, user_id=None, anonymous_id="phone")
+    evaluate()
+    phone = compute_anonymous_profile_id(source.pk, "phone")
+    first = ask_erasure(get_worker().connection, phone, "test")
+    assert ask_erasure(get_worker().connection, phone, "test") == first
+    report("$identify", source=source, anonymous_id="phone", properties={"traits": {"email": "ada@example.com"}})
+
+    second = ask_erasure(get_worker().connection, phone, "test")
+    evaluate()
+
+    assert second != first
+    assert is_all_gone()
+    assert Erasure.objects.exclude(completed_at=None).count() == 2
+    assert find_mentions("ada@example.com") == {}
+
+
+def test_erasures_of_many_devices_do_not_wait_for_each_other_for_ever(source: Source) -> None:
+    devices = [f"phone-{number}" for number in range(12)]
+    for number, device in enumerate(devices):
+        report_sign_in(source, device, f"person-{number}")
+    for device in devices:
+        ask_erasure(get_worker().connection, compute_anonymous_profile_id(source.pk, device), "test")
+        report("view", source=source, user_id="grace")
+
+    for _ in range(60):
+        get_worker().evaluator.run_pass()
+
+    assert not Erasure.objects.filter(completed_at=None).exists()
+    assert Profile.objects.get().user_id == "grace"
+
+
+@pytest.mark.parametrize("device", ["phone", "laptop", "tablet", "desk"])
+def test_a_device_that_is_about_to_join_whom_an_erasure_names_goes_too(source: Source, device: str) -> None:
+    traits = {"traits": {"email": "ada@example.com"}}
+    report("$identify", source=source, user_id=None, anonymous_id=device, properties=traits)
+    evaluate()
+    report("signed_in", source=source, anonymous_id=device, now=datetime.now(UTC) - timedelta(seconds=1))
+
+    erase(ADA_ID)
+
+    assert is_all_gone()
+    assert find_mentions("ada@example.com", device) == {}
+
+
+def test_people_who_are_each_the_next_one_are_erased_together(source: Source) -> None:
+    ids = [compute_user_profile_id(person) for person in "abc"]
+    for person in "abc":
+        report("view", source=source, user_id=person)
+    evaluate()
+    for one, other in zip(ids, ids[1:] + ids[:1], strict=True):
+        Profile.objects.filter(pk=one).update(linked_to=other)
+    receipt = ask_erasure(get_worker().connection, ids[0], "test")
+
+    for _ in range(10):
+        get_worker().evaluator.run_pass()
+
+    assert is_all_gone()
+    assert Erasure.objects.get(pk=str(receipt)).completed_at is not None

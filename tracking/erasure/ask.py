@@ -14,17 +14,36 @@ import msgspec
 from engagement.lib.ids import compute_lane, compute_timed_id
 from tracking.erasure.hashes import hash_profile
 from tracking.event import ERASE, SYSTEM, NewEvent
-from tracking.log.read import LoggedEvent
+from tracking.log.read import LoggedEvent, load_sequence
 from tracking.log.write import Connection, encode_row, write_within
-from tracking.profiles import load_person
+from tracking.profiles import OPEN, ProfileState, load_person
 
-_OPEN = "select id from erasure where profile_hash = any(%s) and completed_at is null limit 1"
+_OPEN = """
+select id from erasure where profile_hash = any(%s) and completed_at is null order by requested_at desc limit 1
+"""
+# Who asks for the same person waits for whoever does so already. Of two numbers, unlike the locks of the log.
+_ONE_AT_A_TIME = "select pg_advisory_xact_lock(%s, %s)"
+_LOCKS = 78
+# A profile that is not told yet will be, and all that it has done by then goes. What one lane tells another is not new.
+_HOLDS_NEWER = """
+select exists (
+    select from unnest(%(ids)s::uuid[], %(hashes)s::uuid[]) one (id, hash)
+      join lateral (select coalesce(max(until_seq), (
+                               select max(seq) from event o where o.profile_id = one.id and o.name = '$erase'
+                                  and o.properties ->> 'erasure' = %(erasure)s::text)) as place,
+                           bool_or(is_whole) as is_whole from tombstone
+                     where profile_hash = hash and erasure_id = %(erasure)s having count(*) > 0) part on true
+     where place < %(last)s
+        or exists (select from event e where e.profile_id = one.id and e.origin <> %(system)s and e.seq > place)
+        or (is_whole and (exists (select from hook_payload where profile_id = one.id)
+                          or exists (select from tracking_quarantined where people @> array[one.id]))))
+"""
 _FORMER = """
 select erasure_id from tombstone where profile_hash = %s and erased_at is not null order by erased_at desc limit 1
 """
 _ADD = """
 insert into erasure (id, profile_hash, requested_at, requested_by, counts)
-values (%s, %s, clock_timestamp(), %s, '{}') on conflict do nothing returning requested_at
+values (%s, %s, clock_timestamp(), %s, '{}') returning requested_at
 """
 _ADD_PART = """
 insert into tombstone (profile_hash, erasure_id, lane, outlying, is_whole, counts, returned)
@@ -39,36 +58,62 @@ select exists (select from profile where id = %(id)s) or exists (select from eve
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What a `$erase` says. `people` are the person's profiles; none in the first, which finds them."""
+    """What a `$erase` says. `people` are the person's profiles; none in the first, which finds them.
+
+    `path` are the profiles with which it was to begin, and which it was passed on from. `is_waiting` where the profile
+    may be somebody's whom no lane knows of yet: it begins when all that is before it is decided in every lane.
+    """
 
     erasure: UUID
     people: list[UUID] = []
+    path: list[UUID] = []
+    is_waiting: bool = False
 
 
 def ask_erasure(connection: Connection, profile_id: UUID, by: str) -> UUID | None:
     """Have all that is held of the person with this profile erased; return the id of the receipt.
 
-    Asked again while it is not done, or with nothing held any more, it is the same receipt. None when nothing is held
-    and nothing was. `by` says who asked, and is kept.
+    Asked again while it is not done, or with nothing held any more, it is the same receipt, unless something of them
+    may have come in that this erasure leaves. None when nothing is held and nothing was. `by` says who asked, and is
+    kept.
     """
     with connection.transaction():
         person = load_person(connection, profile_id)
         root = person.id if person is not None else profile_id
         hashes = [hash_profile(root), hash_profile(profile_id)]
+        connection.execute(_ONE_AT_A_TIME, (_LOCKS, hashes[0].int % (1 << 31)))
         row = connection.execute(_OPEN, (hashes,)).fetchone()
+        if row is not None and not _is_left(connection, row[0], person, {root, profile_id}):
+            return UUID(str(row[0]))
         if row is None and person is None and not is_held(connection, profile_id):
             row = connection.execute(_FORMER, (hashes[1],)).fetchone()
             return row[0] if row is not None else None
-        if row is not None:
-            return UUID(str(row[0]))
         erasure_id = compute_timed_id(datetime.now(UTC), "erasure", uuid4().hex)
-        added = connection.execute(_ADD, (erasure_id, hashes[0], by)).fetchone()
-        if added is None:
-            row = connection.execute(_OPEN, (hashes,)).fetchone()
-            return row[0] if row is not None else None
-        order = Order(erasure=erasure_id)
-        append_orders(connection, order, add_parts(connection, order, [root]), added[0])
+        order = Order(erasure=erasure_id, is_waiting=person is None or person.user_id is None)
+        for (moment,) in connection.execute(_ADD, (erasure_id, hashes[0], by)).fetchall():
+            append_orders(connection, order, add_parts(connection, order, [root]), moment)
     return erasure_id
+
+
+def _is_left(
+    connection: Connection, erasure_id: UUID, person: ProfileState | None, profile_ids: Collection[UUID]
+) -> bool:
+    """Whether an erasure that is not done may leave something of a person: what came after it.
+
+    Whatever anybody did may tell that somebody without a name is them.
+    """
+    joined = [one for one, _, until in person.spans if until == OPEN] if person is not None else []
+    ids = sorted({*profile_ids, *joined})
+    is_named = person is not None and person.user_id is not None
+    values = {
+        "ids": ids,
+        "hashes": [hash_profile(one) for one in ids],
+        "erasure": erasure_id,
+        "system": SYSTEM,
+        "last": 0 if is_named else load_sequence(connection),
+    }
+    row = connection.execute(_HOLDS_NEWER, values).fetchone()
+    return bool(row and row[0])
 
 
 def is_held(connection: Connection, profile_id: UUID) -> bool:

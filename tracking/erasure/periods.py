@@ -12,6 +12,9 @@ from tracking.log.write import Connection
 _LINKS = """
 select patch from profile_change where profile_id = %s and patch ->> 'name' = '$linked' order by seq
 """
+_COMING = """
+select properties from event where lane = %s and seq > %s and profile_id = %s and name = '$linked' order by seq
+"""
 
 
 class Ownership(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +34,20 @@ def load_links(connection: Connection, profile_id: UUID) -> list[LoggedEvent]:
     """Return the requests to join that came to a profile, in the order of the log."""
     rows = connection.execute(_LINKS, (profile_id,)).fetchall()
     return [msgspec.convert(row[0], LoggedEvent) for row in rows]
+
+
+def find_claimant(connection: Connection, event: LoggedEvent, is_known: bool) -> UUID | None:
+    """Return whose a profile that has joined nobody is at an erasure's place in the log, though it is not told yet.
+
+    Somebody signed in before, in another lane; the request to join stands behind the erasure in this one. That of a
+    sign-in after the erasure is no matter of its.
+    """
+    owner: UUID | None = None
+    for (said,) in connection.execute(_COMING, (event.lane, event.seq, event.profile_id)).fetchall():
+        asking = UUID(said["profile"])
+        if said.get("seq", event.seq) < event.seq and asking != owner and (said.get("known") or not is_known):
+            owner = asking if owner is None else None
+    return owner
 
 
 def find_ended(links: Iterable[LoggedEvent], is_known: bool) -> list[Ownership]:

@@ -26,6 +26,10 @@ select profile_hash, erased_from, erased_at, outlying from tombstone
  where profile_hash = any(%s) and erased_at is not null
 """
 _LOCK = "select from tombstone where profile_hash = any(%s) order by profile_hash, erasure_id, lane for share"
+_IS_TOLD_LATER = """
+select exists (select from event where lane = %s and seq > %s and profile_id = %s and name = '$erase'
+                  and (properties -> 'people' ? %s or jsonb_array_length(properties -> 'people') = 0))
+"""
 _RETURNED = """
 update tombstone set returned = returned + %s
  where profile_hash = %s and erased_at = (select max(erased_at) from tombstone where profile_hash = %s)
@@ -87,7 +91,8 @@ def split_erased(
 ) -> tuple[list[LoggedEvent], list[LoggedEvent], frozenset[UUID]]:
     """Return what a consumer may take notice of, what is erased, and the profiles that have a tombstone.
 
-    A request to join is judged by who asks, not by whom it is addressed to.
+    A request to join is judged by who asks, not by whom it is addressed to. A device to which the erasure is still to
+    come joins first: then it is found to be theirs.
     """
     owners = {event.id: _find_owner(event) for event in events}
     tombstones = load_tombstones(connection, set(owners.values())) if events else {}
@@ -98,6 +103,8 @@ def split_erased(
     for event in events:
         tombstone = tombstones.get(owners[event.id])
         is_erased = tombstone is not None and event.name != ERASE and tombstone.covers(event.id)
+        if is_erased and event.name == LINKED and not event.properties.get("known"):
+            is_erased = not _is_told_later(connection, event)
         (erased if is_erased else alive).append(event)
     return alive, erased, frozenset(tombstones)
 
@@ -108,6 +115,13 @@ def note_returned(connection: Connection, events: Iterable[LoggedEvent]) -> None
     for profile_id, number in counts.items():
         profile_hash = hash_profile(profile_id)
         connection.execute(_RETURNED, (number, profile_hash, profile_hash))
+
+
+def _is_told_later(connection: Connection, link: LoggedEvent) -> bool:
+    """Whether the erasure of who asks stands behind the request in the same lane, for whom it is addressed to."""
+    values = (link.lane, link.seq, link.profile_id, link.properties["profile"])
+    row = connection.execute(_IS_TOLD_LATER, values).fetchone()
+    return bool(row and row[0])
 
 
 def _find_owner(event: LoggedEvent) -> UUID:

@@ -24,10 +24,8 @@ class Erasure(models.Model):
             ("erase_person", "Can erase a person"),
             ("export_person", "Can export all that is held of a person"),
         ]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["profile_hash"], condition=models.Q(completed_at__isnull=True), name="erasure_open_once"
-            ),
+        indexes = [
+            models.Index(fields=["profile_hash"], condition=models.Q(completed_at__isnull=True), name="erasure_open"),
         ]
 
     def __str__(self) -> str:

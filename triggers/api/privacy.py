@@ -79,7 +79,8 @@ class PersonView(ProfileView):
     def delete(self, request: Request, user_id: str) -> Response:
         """Erase all that is held of a person: events, profile, decisions, messages, what waits and what was refused.
 
-        Asked again, it answers with the same receipt. 404 when nothing is held and nothing was erased.
+        Asked again, it answers with the same receipt, unless something of them may have come in since. 404 when nothing
+        is held and nothing was erased.
         """
         return answer_erasure(request, compute_user_profile_id(check_id("user_id", user_id)))
 

@@ -15,7 +15,7 @@ import structlog
 
 from tracking.erasure.ask import Order, add_parts, append_orders, read_order
 from tracking.erasure.parts import begin_part, end_part, load_moment, load_parts, note_removed, withdraw_part
-from tracking.erasure.periods import Ownership, find_ended, load_links
+from tracking.erasure.periods import Ownership, find_claimant, find_ended, load_links
 from tracking.erasure.remove import (
     Part,
     find_addresses,
@@ -50,13 +50,14 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
     if not parts:
         state = load_profiles(connection, event.lane, [event.profile_id]).get(event.profile_id)
         is_root = not order.people
-        if is_root and state is not None and state.linked_to is not None:
-            return _pass_on(connection, event, order, state.linked_to, moment)
+        owner = _find_owner(connection, event, state) if is_root else None
+        if owner is not None and owner not in order.path:
+            return _pass_on(connection, event, order, owner, moment)
         if is_root:
-            order = msgspec.structs.replace(order, people=_list_people(event.profile_id, state))
+            order = msgspec.structs.replace(order, people=_list_people(event.profile_id, state, order.path))
         is_hers = is_root or (state is not None and state.linked_to in order.people)
-        if is_hers and state is not None:
-            told = add_parts(connection, order, _list_others(state, order))
+        if is_hers:
+            told = add_parts(connection, order, _list_others(event.profile_id, state, order))
         links = load_links(connection, event.profile_id)
         parts = _list_parts(event, order, state, links, moment if is_hers else None)
         _clean_links(connection, order, links, parts, event.seq)
@@ -70,23 +71,35 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
     return is_done
 
 
+def _find_owner(connection: Connection, event: LoggedEvent, state: ProfileState | None) -> UUID | None:
+    """Return whom a profile has joined, or is about to because of what is before the erasure."""
+    if state is not None and state.linked_to is not None:
+        return state.linked_to
+    return find_claimant(connection, event, state is not None and state.user_id is not None)
+
+
 def _pass_on(connection: Connection, event: LoggedEvent, order: Order, owner: UUID, moment: datetime) -> bool:
-    """The profile is a known person's by now: the erasure begins with them, and comes back here."""
+    """The profile is a known person's by now: the erasure begins with them, and comes back here.
+
+    In a ring of people who are each the next one it begins with the last of them.
+    """
     withdraw_part(connection, order.erasure, event.profile_id)
+    order = msgspec.structs.replace(order, path=[*order.path, event.profile_id], is_waiting=False)
     told = add_parts(connection, order, [owner])
     _end_event(connection, event)
     append_orders(connection, order, told, moment)
     return True
 
 
-def _list_people(profile_id: UUID, state: ProfileState | None) -> list[UUID]:
+def _list_people(profile_id: UUID, state: ProfileState | None, path: Sequence[UUID]) -> list[UUID]:
     joined = map(UUID, state.joined) if state is not None else ()
-    return sorted({profile_id, *joined})
+    return sorted({profile_id, *joined, *path})
 
 
-def _list_others(state: ProfileState, order: Order) -> set[UUID]:
+def _list_others(profile_id: UUID, state: ProfileState | None, order: Order) -> set[UUID]:
     """Return the other profiles of the person, and all that were ever asked to join."""
-    return {*order.people, *map(UUID, state.joined), *map(UUID, state.asked)} - {state.id}
+    asked = {*map(UUID, state.joined), *map(UUID, state.asked)} if state is not None else set()
+    return {*order.people, *asked} - {profile_id}
 
 
 def _list_parts(

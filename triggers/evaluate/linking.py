@@ -60,7 +60,7 @@ def _is_new(state: ProfileState, profile_id: UUID) -> bool:
 def _ask(event: LoggedEvent, state: ProfileState, profile_id: UUID, known: bool) -> NewEvent:
     state.asked = [*state.asked, profile_id.hex]
     state.is_changed = True
-    properties = {"profile": str(state.id), "user_id": state.user_id, "known": known}
+    properties = {"profile": str(state.id), "user_id": state.user_id, "known": known, "seq": event.seq}
     return _tell(event, LINKED, profile_id, properties, state.id.hex)
 
 

@@ -12,7 +12,7 @@ import psycopg
 import structlog
 
 from tracking.discovery import count_events, discover_types
-from tracking.erasure.ask import is_order
+from tracking.erasure.ask import is_order, read_order
 from tracking.erasure.remove import remove_events
 from tracking.erasure.tombstones import note_returned, split_erased
 from tracking.log.nudge import clear_nudge
@@ -22,6 +22,7 @@ from tracking.log.read import (
     ensure_cursors,
     find_lagging_lanes,
     load_bound,
+    load_positions,
     load_sequence,
     move_cursor,
     read_lane,
@@ -143,12 +144,22 @@ class Evaluator:
             note_returned(self.connection, events)
 
     def _erase(self, lane: int, event: LoggedEvent, report: PassReport) -> bool:
-        """Take a step of an erasure; the cursor passes it with the last one. In between other lanes have their turn."""
-        if carry_out(self.connection, event):
+        """Take a step of an erasure; the cursor passes it with the last one. In between other lanes have their turn.
+
+        That of a device begins once every lane has decided what is before it: only then is it known whose it was.
+        """
+        if read_order(event).is_waiting and not self._is_next(event):
+            move_cursor(self.connection, CONSUMER, lane, event.seq - 1)
+        elif carry_out(self.connection, event):
             move_cursor(self.connection, CONSUMER, lane, event.seq)
             return True
         report.is_behind = True
         return False
+
+    def _is_next(self, event: LoggedEvent) -> bool:
+        """Whether nothing before an event is still to be decided. Of all that wait the first never does."""
+        positions = load_positions(self.connection, CONSUMER)
+        return all(position >= event.seq - 1 for lane, position in positions.items() if lane != event.lane)
 
     def _set_aside_next(self, lane: int, bound: int, error: Exception, report: PassReport) -> None:
         with self.connection.transaction():
