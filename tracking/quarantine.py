@@ -31,7 +31,8 @@ _TIMED = 7
 """The version of an event's id, which carries its moment; that of a webhook's payload carries none."""
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_NAME = 200
-_MAX_FIELD = 1_000
+_MAX_FIELD = 250
+"""Characters, as of a name: both are parts of an index's key, which holds at most 2,704 bytes."""
 
 log = structlog.get_logger()
 

@@ -1,16 +1,21 @@
 """Refused items: read, mended, sent again."""
 
 import json
+import random
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 
 from engagement.local.state import PROJECT
 from tests.admin.conftest import Login
 from tests.cast import make_source
+from tracking.admin.quarantine_groups import count_reasons
+from tracking.event import Rejection
 from tracking.models import Event, Quarantined, Source
+from tracking.quarantine import Refused, keep_refused
 from tracking.refusal_words import WORDS, say_code
 
 OLD = {"event": "add_to_cart", "timestamp": "1999-01-01T00:00:00Z", "user_id": "bob", "product_id": "7"}
@@ -143,3 +148,26 @@ def test_from_a_reason_one_gets_to_its_own_items(client_of_shop: tuple[Client, S
     listed = client.get(client.get(groups["purchase"]).context["list_url"])
 
     assert [row.event_name for row in listed.context["cl"].result_list] == ["purchase"]
+
+
+def test_an_index_alone_counts_what_is_open_by_reason(client_of_shop: tuple[Client, Source]) -> None:
+    client, source = client_of_shop
+    for body in ({"event": 5}, {"event": 6}, OLD):
+        newest = _send(client, source, body)
+    groups = client.get("/admin/tracking/quarantined/").context["groups"]
+    assert [(group["number"], group["event_name"]) for group in groups] == [(2, ""), (1, "add_to_cart")]
+    assert (groups[1]["message"], groups[1]["latest"]) == (newest.message, newest.received_at)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("set local enable_seqscan = off")
+        cursor.execute("set local enable_bitmapscan = off")
+        assert "Index Only Scan using quarantined_reasons" in count_reasons().explain()
+
+
+def test_the_longest_place_and_name_fit_into_the_index(client_of_shop: tuple[Client, Source]) -> None:
+    _, source = client_of_shop
+    source_of_letters = random.Random(1)
+    letters = "".join(chr(0x10000 + source_of_letters.randrange(number)) for number in range(60_000, 62_000))
+    rejection = Rejection(index=0, code="schema_mismatch", field=letters, message="No.")
+    refused = Refused(rejection=rejection, payload=b"{}", dialect="native", event_name=letters[::-1], is_public=True)
+    keep_refused(source.pk, [rejection], lambda _: refused, datetime.now(UTC))
+    assert Quarantined.objects.filter(field=letters[:250]).exists()

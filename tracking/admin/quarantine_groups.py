@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Max, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -141,10 +141,17 @@ def read_group(query: Any) -> Group:
 
 
 def load_groups() -> list[dict[str, Any]]:
-    """Return what is open by reason, the largest first, each with the address of its page."""
-    rows = Quarantined.objects.filter(resent_at__isnull=True).values(*_GROUPED, "source__name")
-    counted = rows.annotate(number=Count("id"), latest=Max("received_at"), message=Min("message"))
-    groups = [dict(row) for row in counted.order_by("-number")[:_SHOWN_GROUPS]]
+    """Return what is open by reason, the largest first, each with its newest item and the address of its page."""
+    rows = list(count_reasons()[:_SHOWN_GROUPS])
+    found = Quarantined.objects.filter(pk__in=[row["newest"] for row in rows])
+    newest = {row["id"]: row for row in found.values("id", "message", "source__name", "received_at")}
+    groups = [
+        dict(row)
+        | {name: newest[row["newest"]][name] for name in ("message", "source__name")}
+        | {"latest": newest[row["newest"]]["received_at"]}
+        for row in rows
+        if row["newest"] in newest
+    ]
     for group in groups:
         named = {
             "source": group["source_id"],
@@ -155,6 +162,12 @@ def load_groups() -> list[dict[str, Any]]:
         }
         group["url"] = f"{reverse('admin:tracking_quarantined_group')}?{urlencode(named)}"
     return groups
+
+
+def count_reasons() -> QuerySet[Quarantined, dict[str, Any]]:
+    """Return how much is open by reason, the most first, and the newest id of each: an index alone answers."""
+    rows = Quarantined.objects.filter(resent_at__isnull=True).order_by().values(*_GROUPED)
+    return rows.annotate(number=Count("id"), newest=Max("id")).order_by("-number")
 
 
 def describe_quarantine(now: datetime) -> dict[str, Any]:

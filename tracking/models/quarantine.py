@@ -48,11 +48,11 @@ class Quarantined(models.Model):
             ),
         ]
         indexes = [
-            # How many are held, and which belong to a reason?
+            # How many are held, which belong to a reason, and how many are there of each?
             models.Index(
-                fields=["source", "is_held", "code", "event_name", "id"],
+                fields=["source", "is_held", "code", "event_name", "field", "id"],
                 condition=models.Q(resent_at__isnull=True),
-                name="quarantined_open",
+                name="quarantined_reasons",
             ),
             # What is kept of this person?
             GinIndex(fields=["people"], name="quarantined_people"),
