@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.cast import ON_CART, evaluate, make_rule, make_source, make_template, pass_time, report, scan
 from tests.privacy.conftest import find_mentions
 from tracking.erasure.ask import ask_erasure
-from tracking.event import compute_user_profile_id
+from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
 from tracking.log.read import load_sequence
 from tracking.models import Erasure, Source
 from triggers.audit.compare import audit
@@ -21,7 +21,7 @@ steps = st.tuples(
     st.sampled_from((*PEOPLE, None)),
     st.sampled_from(("phone", "laptop", None)),
     st.sampled_from(("view", "add_to_cart", "purchase", "$identify", "$alias")),
-    st.sampled_from(("", "evaluate", "scan", "erase ada", "erase bob")),
+    st.sampled_from(("", "evaluate", "scan", "erase ada", "erase bob", "erase phone")),
 ).filter(lambda step: step[0] is not None or (step[1] is not None and step[2] != "$alias"))
 _examples = count()
 
@@ -58,6 +58,9 @@ def live(source: Source, example: int, step: Step) -> str | None:
     elif moment == "scan":
         pass_time(4000)
         scan()
+    elif moment == "erase phone":
+        phone = compute_anonymous_profile_id(source.pk, f"phone-{example}")
+        ask_erasure(get_worker().connection, phone, "test")
     elif moment:
         erased = f"{moment.removeprefix('erase ')}-{example}"
         ask_erasure(get_worker().connection, compute_user_profile_id(erased), "test")
