@@ -188,10 +188,11 @@ def test_what_cannot_be_held_is_not_answered_with_200(
 def test_what_a_deleted_hook_held_is_kept_and_says_that_nothing_reads_it(shop: Source, login: Login) -> None:
     hook, item = hold_one(shop)
     client = login("Developer")
-    client.post(f"/admin/tracking/hook/{hook.pk}/delete/", {"post": "yes"})
+    # Its page refuses that; a script, or an earlier release, does not.
+    hook.delete()
     page = client.post(f"/admin/tracking/quarantined/{item.pk}/change/", {"payload_text": "{}"}).content.decode()
     assert "Its webhook was deleted" in page
-    assert not Hook.objects.exists()
+    assert Quarantined.objects.filter(pk=item.pk).exists()
 
 
 def test_the_quarantine_leads_from_a_payload_to_its_mapping_and_marks_nothing_in_it(shop: Source, login: Login) -> None:
