@@ -194,3 +194,23 @@ def test_people_who_are_each_the_next_one_are_erased_together(source: Source) ->
 
     assert is_all_gone()
     assert Erasure.objects.get(pk=str(receipt)).completed_at is not None
+
+
+def test_who_turns_out_to_be_the_person_after_a_device_was_told_leaves_no_name_on_it(source: Source) -> None:
+    # Which lane comes first depends on the ids.
+    for number in range(12):
+        eve, bob, phone = f"eve_{number}", f"bob_{number}", f"phone_{number}"
+        report("view", source=source, user_id=None, anonymous_id=phone)
+        report("$alias", source=source, user_id=eve, anonymous_id=phone, properties={"previous_id": bob})
+        ask_erasure(get_worker().connection, compute_anonymous_profile_id(source.pk, phone), "test")
+        report("view", source=source, user_id=bob, anonymous_id=phone)
+    evaluate()
+
+    people = [compute_user_profile_id(f"{name}_{number}") for number in range(12) for name in ("eve", "bob")]
+    for person in people:
+        ask_erasure(get_worker().connection, person, "test")
+    evaluate()
+
+    words = [f"{name}_{number}" for number in range(12) for name in ("eve", "bob")]
+    assert find_mentions(*words, *map(str, people), *[one.hex for one in people]) == {}
+    assert not Erasure.objects.filter(completed_at=None).exists()

@@ -42,15 +42,15 @@ def live(source: Source, example: int, step: Step) -> str | None:
     person, device, name, moment = step
     properties: dict[str, object] = {}
     if name == "$identify":
-        properties = {"traits": {"email": f"{person or device}-{example}@example.com"}}
+        properties = {"traits": {"email": f"{person or device}_{example}@example.com"}}
     elif name == "$alias":
         # Each may turn out to be the next one too: aliases cross, and close a ring.
-        properties = {"previous_id": f"{PEOPLE[PEOPLE.index(person or 'ada') - 1]}-{example}"}
+        properties = {"previous_id": f"{PEOPLE[PEOPLE.index(person or 'ada') - 1]}_{example}"}
     report(
         name,
         source=source,
-        user_id=f"{person}-{example}" if person else None,
-        anonymous_id=f"{device}-{example}" if device else None,
+        user_id=f"{person}_{example}" if person else None,
+        anonymous_id=f"{device}_{example}" if device else None,
         properties=properties,
     )
     if moment == "evaluate":
@@ -59,10 +59,10 @@ def live(source: Source, example: int, step: Step) -> str | None:
         pass_time(4000)
         scan()
     elif moment == "erase phone":
-        phone = compute_anonymous_profile_id(source.pk, f"phone-{example}")
+        phone = compute_anonymous_profile_id(source.pk, f"phone_{example}")
         ask_erasure(get_worker().connection, phone, "test")
     elif moment:
-        erased = f"{moment.removeprefix('erase ')}-{example}"
+        erased = f"{moment.removeprefix('erase ')}_{example}"
         ask_erasure(get_worker().connection, compute_user_profile_id(erased), "test")
         return erased
     return None
@@ -83,11 +83,11 @@ def test_nothing_is_left_of_who_was_erased_and_a_replay_agrees(source: Source, t
     assert [event for event in found.failed if event.seq > first_seq] == []
 
     for person in PEOPLE:
-        ask_erasure(get_worker().connection, compute_user_profile_id(f"{person}-{example}"), "test")
+        ask_erasure(get_worker().connection, compute_user_profile_id(f"{person}_{example}"), "test")
     evaluate()
 
-    ids = [compute_user_profile_id(f"{person}-{example}") for person in PEOPLE]
-    words = [f"{person}-{example}" for person in PEOPLE] + [str(one) for one in ids] + [one.hex for one in ids]
+    ids = [compute_user_profile_id(f"{person}_{example}") for person in PEOPLE]
+    words = [f"{person}_{example}" for person in PEOPLE] + [str(one) for one in ids] + [one.hex for one in ids]
     assert find_mentions(*words) == {}
     assert not Erasure.objects.filter(completed_at=None).exists()
     found = audit()

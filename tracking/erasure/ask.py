@@ -49,6 +49,7 @@ _ADD_PART = """
 insert into tombstone (profile_hash, erasure_id, lane, outlying, is_whole, counts, returned)
 values (%s, %s, %s, '{}', false, '{}', 0) on conflict do nothing
 """
+_REOPEN = "update tombstone set completed_at = null where profile_hash = any(%s) and erasure_id = %s"
 _HOLDS = """
 select exists (select from profile where id = %(id)s) or exists (select from event where profile_id = %(id)s)
     or exists (select from profile_change where profile_id = %(id)s)
@@ -61,13 +62,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What a `$erase` says. `people` are the person's profiles; none in the first, which finds them.
 
     `path` are the profiles with which it was to begin, and which it was passed on from. `is_waiting` where the profile
-    may be somebody's whom no lane knows of yet: it begins when all that is before it is decided in every lane.
+    may be somebody's whom no lane knows of yet: it begins when all that is before it is decided in every lane. `found`
+    is whose profile turned out to be the person's only after this one was told: it is told once more.
     """
 
     erasure: UUID
     people: list[UUID] = []
     path: list[UUID] = []
     is_waiting: bool = False
+    found: UUID | None = None
 
 
 def ask_erasure(connection: Connection, profile_id: UUID, by: str) -> UUID | None:
@@ -127,6 +130,11 @@ def add_parts(connection: Connection, order: Order, profile_ids: Collection[UUID
     return [one for one in sorted(profile_ids) if _add_part(connection, order.erasure, one)]
 
 
+def reopen_parts(connection: Connection, order: Order, profile_ids: Collection[UUID]) -> None:
+    """Note that profiles which were told of an erasure are to be told once more: it is not done before."""
+    connection.execute(_REOPEN, ([hash_profile(one) for one in profile_ids], order.erasure))
+
+
 def append_orders(connection: Connection, order: Order, profile_ids: Sequence[UUID], moment: datetime) -> None:
     """Append a `$erase` into the lane of each profile, as the last statements of the caller's transaction."""
     write_within(connection, [encode_row(_describe(order, one, moment)) for one in profile_ids])
@@ -149,7 +157,9 @@ def _add_part(connection: Connection, erasure_id: UUID, profile_id: UUID) -> boo
 
 def _describe(order: Order, profile_id: UUID, moment: datetime) -> NewEvent:
     return NewEvent(
-        id=compute_timed_id(moment, ERASE, order.erasure.hex, profile_id.hex),
+        id=compute_timed_id(
+            moment, ERASE, order.erasure.hex, profile_id.hex, *([order.found.hex] if order.found else [])
+        ),
         lane=compute_lane(profile_id),
         profile_id=profile_id,
         name=ERASE,

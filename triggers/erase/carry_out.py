@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from tracking.erasure.ask import Order, add_parts, append_orders, read_order
+from tracking.erasure.ask import Order, add_parts, append_orders, read_order, reopen_parts
 from tracking.erasure.parts import begin_part, end_part, load_moment, load_parts, note_removed, withdraw_part
 from tracking.erasure.periods import Ownership, find_claimant, find_ended, load_links
 from tracking.erasure.remove import (
@@ -47,7 +47,12 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
         return _end_event(connection, event)
     parts = load_parts(connection, order.erasure, event.profile_id, event.lane)
     told: list[UUID] = []
-    if not parts:
+    again: list[UUID] = []
+    if parts and order.found is not None:
+        # What is theirs went when it was told first; what came since is a new person's.
+        _clean_links(connection, order, load_links(connection, event.profile_id), parts, parts[-1].until)
+        parts = []
+    elif not parts:
         state = load_profiles(connection, event.lane, [event.profile_id]).get(event.profile_id)
         is_root = not order.people
         owner = _find_owner(connection, event, state) if is_root else None
@@ -57,7 +62,13 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
             order = msgspec.structs.replace(order, people=_list_people(event.profile_id, state, order.path))
         is_hers = is_root or (state is not None and state.linked_to in order.people)
         if is_hers:
-            told = add_parts(connection, order, _list_others(event.profile_id, state, order))
+            others = _list_others(event.profile_id, state, order)
+            told = add_parts(connection, order, others)
+            if event.profile_id not in order.people and state is not None and state.user_id is not None:
+                # Found only now: who was told before did not know that this is the person too.
+                order = msgspec.structs.replace(order, people=sorted({*order.people, event.profile_id}))
+                again = sorted(others - set(told))
+                reopen_parts(connection, order, again)
         links = load_links(connection, event.profile_id)
         parts = _list_parts(event, order, state, links, moment if is_hers else None)
         _clean_links(connection, order, links, parts, event.seq)
@@ -68,6 +79,7 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
         if end_part(connection, order.erasure, event.profile_id):
             log.info("erased", erasure_id=str(order.erasure))
     append_orders(connection, order, told, moment)
+    append_orders(connection, msgspec.structs.replace(order, found=event.profile_id), again, moment)
     return is_done
 
 
