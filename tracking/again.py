@@ -237,15 +237,14 @@ def delete_old(now: datetime) -> None:
 
     What is held was promised to its sender: it stays until a person decides.
     """
-    _delete(Quarantined.objects.filter(is_held=False, received_at__lt=now - _KEPT_REFUSED))
-    _delete(Quarantined.objects.filter(resent_at__lt=now - _KEPT_RESENT))
+    delete_rows(Quarantined.objects.filter(is_held=False, received_at__lt=now - _KEPT_REFUSED))
+    delete_rows(Quarantined.objects.filter(resent_at__lt=now - _KEPT_RESENT))
     Resending.objects.filter(finished_at__lt=now - _KEPT_REFUSED).delete()
 
 
-def _delete(rows: QuerySet[Quarantined]) -> None:
-    """Delete in small transactions."""
-    while True:
-        ids = list(rows.values_list("pk", flat=True)[:_DELETED_AT_ONCE])
-        Quarantined.objects.filter(pk__in=ids).delete()
-        if len(ids) < _DELETED_AT_ONCE:
-            return
+def delete_rows(rows: QuerySet[Quarantined]) -> int:
+    """Delete items in small transactions; return how many."""
+    number = 0
+    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:_DELETED_AT_ONCE]):
+        number += Quarantined.objects.filter(pk__in=ids).delete()[0]
+    return number

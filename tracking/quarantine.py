@@ -15,7 +15,7 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 
 from engagement.lib.ids import compute_boundary
-from tracking.erasure.tombstones import Tombstone, hold_tombstones
+from tracking.erasure.tombstones import hold_tombstones, is_erased
 from tracking.event import Rejection
 from tracking.identities import find_identities
 from tracking.models import Quarantined
@@ -112,11 +112,7 @@ def hold_items(source_id: int, items: Sequence[Refused], now: datetime) -> int:
 def _leave_out_erased(prepared: Sequence[_Prepared]) -> list[Quarantined]:
     """Return the rows but those of somebody who was erased after they happened: a retry brings nothing back."""
     tombstones = hold_tombstones(connection.connection, {one.mark[0] for one in prepared if one.mark is not None})
-    return [one.row for one in prepared if one.mark is None or not _is_erased(*one.mark, tombstones)]
-
-
-def _is_erased(profile_id: UUID, event_id: UUID, tombstones: dict[UUID, Tombstone]) -> bool:
-    return profile_id in tombstones and tombstones[profile_id].covers(event_id)
+    return [one.row for one in prepared if one.mark is None or not is_erased(tombstones, *one.mark)]
 
 
 def _prepare(source_id: int, item: Refused, now: datetime) -> _Prepared:

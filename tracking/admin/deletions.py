@@ -14,8 +14,6 @@ from django.utils.html import format_html
 from engagement.lib.pages import PageAdmin
 from tracking.models import Quarantined
 
-_DELETED_AT_ONCE = 5_000
-
 
 class CountedDeletion(PageAdmin):
     """Deletes what other rows belong to.
@@ -60,14 +58,6 @@ class CountedDeletion(PageAdmin):
 
     def _find_held(self, owner: Model) -> QuerySet[Quarantined]:
         return Quarantined.objects.filter(**{self.holds: owner}, is_held=True, resent_at__isnull=True)
-
-
-def delete_rows(rows: QuerySet[Quarantined]) -> int:
-    """Delete items in small transactions; return how many."""
-    number = 0
-    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:_DELETED_AT_ONCE]):
-        number += Quarantined.objects.filter(pk__in=ids).delete()[0]
-    return number
 
 
 def _refuse(owner: Model, number: int) -> str:

@@ -16,10 +16,9 @@ from django.utils import timezone
 
 from engagement.lib.charts import Chart, make_chart
 from engagement.lib.pages import KeysetAdmin
-from tracking.admin.deletions import delete_rows
 from tracking.admin.marked import mark_field
 from tracking.admin.mending import write_payload
-from tracking.again import Group, preview_group, start_resending
+from tracking.again import Group, delete_rows, preview_group, start_resending
 from tracking.hooks.hold import DIALECT
 from tracking.intake import open_intake
 from tracking.models import Quarantined, Resending, Source

@@ -93,8 +93,8 @@ def ask_erasure(connection: Connection, profile_id: UUID, by: str) -> UUID | Non
             return row[0] if row is not None else None
         erasure_id = compute_timed_id(datetime.now(UTC), "erasure", uuid4().hex)
         order = Order(erasure=erasure_id, is_waiting=person is None or person.user_id is None)
-        for (moment,) in connection.execute(_ADD, (erasure_id, hashes[0], by)).fetchall():
-            append_orders(connection, order, add_parts(connection, order, [root]), moment)
+        (moment,) = connection.execute(_ADD, (erasure_id, hashes[0], by)).fetchall()[0]
+        append_orders(connection, order, add_parts(connection, order, [root]), moment)
     return erasure_id
 
 

@@ -9,7 +9,7 @@ that half from the log as well.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -86,6 +86,12 @@ def hold_tombstones(connection: Connection, profile_ids: Iterable[UUID]) -> dict
     return load_tombstones(connection, wanted)
 
 
+def is_erased(tombstones: Mapping[UUID, Tombstone], profile_id: UUID, event_id: UUID) -> bool:
+    """Whether an event of a profile is erased, by the tombstones that were loaded."""
+    tombstone = tombstones.get(profile_id)
+    return tombstone is not None and tombstone.covers(event_id)
+
+
 def split_erased(
     connection: Connection, events: Sequence[LoggedEvent]
 ) -> tuple[list[LoggedEvent], list[LoggedEvent], frozenset[UUID]]:
@@ -101,11 +107,10 @@ def split_erased(
     alive: list[LoggedEvent] = []
     erased: list[LoggedEvent] = []
     for event in events:
-        tombstone = tombstones.get(owners[event.id])
-        is_erased = tombstone is not None and event.name != ERASE and tombstone.covers(event.id)
-        if is_erased and event.name == LINKED and not event.properties.get("known"):
-            is_erased = not _is_told_later(connection, event)
-        (erased if is_erased else alive).append(event)
+        is_gone = event.name != ERASE and is_erased(tombstones, owners[event.id], event.id)
+        if is_gone and event.name == LINKED and not event.properties.get("known"):
+            is_gone = not _is_told_later(connection, event)
+        (erased if is_gone else alive).append(event)
     return alive, erased, frozenset(tombstones)
 
 

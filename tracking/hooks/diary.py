@@ -17,7 +17,7 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 
 from engagement.lib.ids import compute_boundary
-from tracking.erasure.tombstones import Tombstone, hold_tombstones
+from tracking.erasure.tombstones import Tombstone, hold_tombstones, is_erased
 from tracking.models import HookPayload
 
 KEPT_PAYLOADS = 10
@@ -162,8 +162,8 @@ def _write(counts: list[dict[str, Any]], samples: dict[int, deque[Entry]]) -> No
 
 def _is_erased(entry: Entry, tombstones: dict[UUID, Tombstone]) -> bool:
     """Whether whom a payload is about was erased after it came: there may be a second between the two."""
-    tombstone = tombstones.get(entry.sample.profile_id) if entry.sample and entry.sample.profile_id else None
-    return tombstone is not None and tombstone.covers(compute_boundary(entry.at))
+    profile_id = entry.sample.profile_id if entry.sample else None
+    return profile_id is not None and is_erased(tombstones, profile_id, compute_boundary(entry.at))
 
 
 def _describe(entry: Entry) -> list[Any]:

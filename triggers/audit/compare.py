@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from engagement.lib.postgres import open_connection
-from tracking.erasure.tombstones import Tombstone, load_tombstones
+from tracking.erasure.tombstones import is_erased, load_tombstones
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from triggers.audit.replay import Replay
@@ -89,12 +89,8 @@ def _subtract(connection: Connection, one: str, other: str) -> list[Difference]:
 def _split_erased(connection: Connection, found: list[Difference]) -> tuple[list[Difference], int]:
     """Return the differences that count, and how many do not: an erasure that is under way takes one side first."""
     tombstones = load_tombstones(connection, {one.profile_id for one in found})
-    counting = [one for one in found if not _is_erased(one, tombstones.get(one.profile_id))]
+    counting = [one for one in found if not is_erased(tombstones, one.profile_id, one.event_id)]
     return counting, len(found) - len(counting)
-
-
-def _is_erased(difference: Difference, tombstone: Tombstone | None) -> bool:
-    return tombstone is not None and tombstone.covers(difference.event_id)
 
 
 def _count(connection: Connection) -> int:

@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 
 from engagement.lib.retry import compute_backoff
-from tracking.erasure.tombstones import Tombstone, hold_tombstones
+from tracking.erasure.tombstones import hold_tombstones, is_erased
 from tracking.log.follow import advance_cursors
 from tracking.log.write import Connection
 from triggers.forward.claim import Claim, LaneBatch, name_consumer
@@ -103,8 +103,7 @@ def _count(connection: Connection, destination_id: int, settled: Sequence[Copy],
 def _leave_out_erased(connection: Connection, copies: Sequence[Copy]) -> list[Copy]:
     """Return the copies but those of somebody who was erased while they were under way: what was said may name them."""
     tombstones = hold_tombstones(connection, {UUID(copy.profile) for copy in copies})
-    nothing = Tombstone(())
-    return [copy for copy in copies if not tombstones.get(UUID(copy.profile), nothing).covers(copy.event_id)]
+    return [copy for copy in copies if not is_erased(tombstones, UUID(copy.profile), copy.event_id)]
 
 
 def _note_standing(connection: Connection, claim: Claim, failures: int, outcome: Outcome) -> None:
