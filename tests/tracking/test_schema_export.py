@@ -82,6 +82,17 @@ def test_the_whole_is_a_json_schema_of_an_event(keys: SourceKeys) -> None:
     assert "session_ended" not in schema["properties"]["event"]["examples"]
 
 
+def test_before_a_schema_is_approved_the_whole_is_one_too(log: None) -> None:
+    EventType.objects.create(name="page_view")
+
+    schema = get(create_source("Shop")[1]).json()
+
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    assert validator.is_valid({"event": "page_view", "properties": {"price": "any"}})
+    assert not validator.is_valid({"properties": {}})
+
+
 def test_what_has_not_changed_is_not_sent_again(keys: SourceKeys) -> None:
     for path in ("/v1/schema", "/v1/schema?format=typescript", "/v1/schema.d.ts"):
         first = get(keys, path)

@@ -14,7 +14,7 @@ def write_json_schema(schemas: Mapping[str, dict[str, Any] | None]) -> dict[str,
     references stay inside it. An event of another name, or of a type without a schema, fits as it is.
     """
     approved = {name: schema for name, schema in schemas.items() if schema is not None}
-    return {
+    whole: dict[str, Any] = {
         "$schema": _DRAFT,
         "title": "An event of this installation",
         "type": "object",
@@ -23,9 +23,10 @@ def write_json_schema(schemas: Mapping[str, dict[str, Any] | None]) -> dict[str,
             "event": {"type": "string", "examples": list(schemas)},
             "properties": {"type": "object", "default": {}},
         },
-        "allOf": [_bind(name) for name in approved],
         "$defs": {name: {"$id": write_id(name)} | _drop_draft(schema) for name, schema in approved.items()},
     }
+    # JSON Schema forbids an empty list there, and strict validators refuse the whole for it.
+    return whole | ({"allOf": [_bind(name) for name in approved]} if approved else {})
 
 
 def write_id(name: str) -> str:
