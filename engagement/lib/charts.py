@@ -7,6 +7,7 @@ from msgspec import Struct
 
 _COLORS = ("--color-primary-600", "#0d9488", "#d97706", "#7c3aed", "#db2777", "#64748b")
 _TICKS = {"color": "#757f91"}
+_LEGEND = 40  # characters: a canvas breaks no line, and cuts off both ends of a longer name
 
 
 class Chart(Struct, frozen=True, kw_only=True):
@@ -30,7 +31,7 @@ def make_chart(
     series = figures["series"]
     datasets = [
         {
-            "label": name,
+            "label": name if len(name) <= _LEGEND else f"{name[: _LEGEND - 1]}…",
             "data": values,
             "backgroundColor": f"var({color})" if color.startswith("--") else color,
             "borderRadius": 2,

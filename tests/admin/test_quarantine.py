@@ -120,6 +120,15 @@ def test_reasons_are_counted_above_the_list(client_of_shop: tuple[Client, Source
     assert told == [("timestamp_out_of_range", "timestamp", "add_to_cart", 3)]
 
 
+def test_a_reason_of_several_items_says_that_its_words_are_the_newests(client_of_shop: tuple[Client, Source]) -> None:
+    client, source = client_of_shop
+    now = datetime.now(UTC)
+    for message in ("`total` must be a number.", "`total` is missing."):
+        Quarantined.objects.create(source=source, received_at=now, code="schema_mismatch", message=message)
+    page = client.get("/admin/tracking/quarantined/").content.decode()
+    assert "The newest: <code>total</code> is missing." in page
+
+
 def test_the_list_is_narrowed_to_one_reason(client_of_shop: tuple[Client, Source]) -> None:
     client, source = client_of_shop
     now = datetime.now(UTC)

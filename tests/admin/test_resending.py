@@ -89,6 +89,8 @@ def test_a_group_is_sent_again_with_its_moments_ids_and_trust(
     assert stubborn[0]["outcome"] == "quarantined"
     told = client.get(f"/admin/tracking/quarantined/resending/{run.pk}.json").json()
     assert (told["sent"], told["left"], told["is_done"]) == (5, 1, True)
+    for address in (page["Location"], "/admin/tracking/quarantined/"):
+        assert "<code>order_completed</code> from Shop" in client.get(address).content.decode()
 
 
 def test_what_was_sent_again_is_not_stored_twice_by_a_retry_nor_by_a_crash(

@@ -118,7 +118,7 @@ class EventTypeAdmin(SchemaPages):
             '<span class="wrap"><code>{}</code>{}{}</span>',
             row.name,
             format_html('<br><span class="badge">{}</span>', marks) if marks else "",
-            format_html('<br><span class="quiet">as snake_case: {}</span>', better) if better else "",
+            format_html('<br><span class="quiet">as snake_case: <code>{}</code></span>', better) if better else "",
         )
 
     @admin.display(description="how often")

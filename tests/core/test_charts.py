@@ -1,0 +1,16 @@
+"""What Chart.js is given to draw."""
+
+import json
+
+from engagement.lib.charts import make_chart
+
+
+def test_a_long_name_is_cut_in_the_legend_and_whole_in_the_table() -> None:
+    names = ["order_completed", "x" * 200]
+    figures = {"labels": ["10:00"], "series": {name: [1] for name in names}, "total": 2}
+
+    chart = make_chart("Events", figures, note="", says="", empty="")
+
+    drawn = [one["label"] for one in json.loads(chart.data)["datasets"]]
+    assert drawn == ["order_completed", "x" * 39 + "…"]
+    assert chart.headings == ["", *names]
