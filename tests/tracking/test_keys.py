@@ -113,6 +113,7 @@ def test_a_secret_key_in_an_address_is_refused_whether_it_is_known_or_not(keys: 
         ("GET", "/track?data={in_base64}&verbose=1"),
         ("GET", "/track?data={item}&verbose=1"),
         ("POST", "/track?data={item}&verbose=1"),
+        ("POST", "/beacon/v1/batch?writeKey={key}"),
         ("GET", "/track?token=other&api_key={key}&data={{}}&verbose=1"),
     ],
 )

@@ -21,7 +21,7 @@ SAMPLES = Path(__file__).parents[1] / "wire_samples"
 
 
 def load_samples() -> Iterator[Any]:
-    for path in sorted(SAMPLES.glob("segment_*.jsonl")):
+    for path in sorted([*SAMPLES.glob("segment_*.jsonl"), *SAMPLES.glob("rudderstack_*.jsonl")]):
         for number, line in enumerate(path.read_text().splitlines()):
             sample = json.loads(line)
             if sample["method"] == "POST" and sample["json"]:
@@ -42,10 +42,13 @@ def track(**more: Any) -> dict[str, Any]:
 def test_every_recorded_request_is_taken_whole(source: Source, sample: Any) -> None:
     body = sample["json"]
     for item in body.get("batch", [body]):
-        item.pop("timestamp", None)
+        for moment in ("timestamp", "originalTimestamp"):
+            item.pop(moment, None)
         if item.get("writeKey"):
             item["writeKey"] = source.write_key
-    answer = send(sample["path"], body, source.write_key)
+    key = None if sample["query_string"] else source.write_key
+    query = sample["query_string"].replace("wk_test_123", source.write_key)
+    answer = send(f"{sample['path']}?{query}", body, key)
     assert (answer.status_code, answer.json()) == (200, {"success": True}), answer.content
     assert Event.objects.filter(source_id=source.pk).count() == len(body.get("batch", [body]))
 

@@ -3,7 +3,7 @@
 import re
 
 from tracking.schema.validate import MAX_BODY
-from tracking.wire.request import WireError
+from tracking.wire.request import WireError, WireRequest
 
 MAX_FIELDS = 100
 _ESCAPED = re.compile(rb"%([0-9a-fA-F]{2})")
@@ -33,6 +33,12 @@ def find_field(encoded: bytes, name: str) -> bytes | None:
         if pair.startswith(start):
             return _unquote(pair[len(start) :])
     return None
+
+
+def find_in_address(request: WireRequest, name: str) -> str | None:
+    """Return the first value of a field of the address, None where it is empty."""
+    found = find_field(request.query.encode(), name)
+    return found.decode("utf-8", "replace") if found else None
 
 
 def _unquote(text: bytes) -> bytes:

@@ -26,7 +26,9 @@ from tracking.wire.fields import (
     read_name,
     read_object,
 )
+from tracking.wire.form import find_in_address
 from tracking.wire.request import WireError, WireRequest, WireResponse
+from tracking.wire.secrets import check_address
 
 MAX_BATCH = 2_500
 
@@ -43,7 +45,8 @@ _KINDS_OF_PATHS = {
         _BATCH: ("batch", "b", "import"),
     }.items()
     for form in forms
-}
+} | {"/beacon/v1/batch": _BATCH}
+"""The last one is where RudderStack's browser library sends its beacons, with the key in the address."""
 _SHARED_PATHS = frozenset({"/v1/identify", "/v1/alias"})
 _CAMEL_CASE = frozenset({"userId", "anonymousId", "previousId", "writeKey", "messageId"})
 _MARKS = tuple(f'"{name}"'.encode() for name in _CAMEL_CASE)
@@ -69,8 +72,8 @@ def _has_camel_case(body: bytes) -> bool:
 
 
 def find_key(request: WireRequest) -> str | None:
-    """Return the user name of Basic authentication."""
-    return read_basic(request)[0] or None
+    """Return the user name of Basic authentication, or the write key of the address: a beacon has no header."""
+    return read_basic(request)[0] or check_address(find_in_address(request, "writeKey"), "writeKey")
 
 
 def read_request(request: WireRequest) -> Told:

@@ -8,7 +8,7 @@ from tracking.wire.basic import has_basic, read_basic
 from tracking.wire.body import read_any
 from tracking.wire.dialect import Dialect, Told
 from tracking.wire.fields import Fields, Unclear, parse_leniently
-from tracking.wire.form import find_field
+from tracking.wire.form import find_in_address
 from tracking.wire.mixpanel.answers import answer_reports, refuse
 from tracking.wire.mixpanel.events import Around, make_event
 from tracking.wire.mixpanel.identity import read_time_leniently
@@ -70,7 +70,7 @@ def find_key(request: WireRequest) -> str | None:
     """
     user, password = read_basic(request)
     for field in _KEY_FIELDS:
-        check_address(_find_in_address(request, field), field)
+        check_address(find_in_address(request, field), field)
     token = _find_token(request) or ""
     return next((key for key in (password, user, token) if key.startswith(_OURS)), None)
 
@@ -108,12 +108,7 @@ def answer(request: WireRequest, receipts: list[Receipt]) -> WireResponse:
 
 
 def _find_token(request: WireRequest) -> str | None:
-    return next((found for field in _KEY_FIELDS if (found := _find_in_address(request, field))), None)
-
-
-def _find_in_address(request: WireRequest, field: str) -> str | None:
-    found = find_field(request.query.encode(), field)
-    return found.decode("utf-8", "replace") if found else None
+    return next((found for field in _KEY_FIELDS if (found := find_in_address(request, field))), None)
 
 
 def _choose_token(request: WireRequest, parcel: Parcel) -> str | None:
