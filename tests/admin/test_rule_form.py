@@ -206,7 +206,7 @@ def test_a_kind_that_starts_on_an_event_keeps_nothing_of_a_silence() -> None:
 
 
 def test_the_form_offers_what_an_approved_schema_says_before_what_was_seen(log: None) -> None:
-    seen = {"currency": {"types": ["text"]}, "note": {"types": ["text"]}}
+    seen = {"currency": {"types": ["text"]}, "note": {"types": ["text"]}, "is_gift": {"types": ["boolean"]}}
     EventType.objects.create(name="order_completed", properties=seen)
     currency = {"type": "string", "enum": ["EUR", "USD"], "title": "What was paid in"}
     approve("order_completed", {"type": "object", "properties": {"currency": currency, "total": {"type": "number"}}})
@@ -214,8 +214,9 @@ def test_the_form_offers_what_an_approved_schema_says_before_what_was_seen(log: 
     offered = load_vocabulary()["events"]["order_completed"]
 
     assert offered == {
-        "currency": {"kinds": ["string"], "values": ["EUR", "USD"], "title": "What was paid in"},
+        "currency": {"kinds": ["text"], "values": ["EUR", "USD"], "title": "What was paid in"},
         "note": {"kinds": ["text"], "values": [], "title": ""},
+        "is_gift": {"kinds": ["true or false"], "values": [], "title": ""},
         "total": {"kinds": ["number"], "values": [], "title": ""},
     }
 

@@ -16,15 +16,8 @@ from tracking.schema.fit import MISMATCH
 from tracking.schema.infer import infer_schema
 from tracking.schema.naming import find_hint
 from tracking.schema.observe import Observed, Sample, Trial, observe_properties, try_samples
-from tracking.schema.properties import Property, list_properties
+from tracking.schema.properties import Property, list_properties, name_kinds
 
-_KINDS = {
-    "string": "text",
-    "integer": "whole number",
-    "boolean": "true or false",
-    "array": "list",
-    "null": "empty",
-}
 _MOST_WAITING = 1_000
 _NO_USAGE = Usage(hours=[], day=0, week=0, misfits=0, by_source={})
 _SHOWN_REASONS = 10
@@ -128,17 +121,11 @@ def sort_counts(counts: dict[int, int]) -> list[tuple[int, int]]:
     return sorted(counts.items(), key=lambda row: row[1], reverse=True)
 
 
-def _say_kinds(kinds: list[str]) -> str:
-    """Return kinds in words. Whole numbers among others are numbers."""
-    told = [kind for kind in kinds if kind != "integer" or "number" not in kinds]
-    return " or ".join(_KINDS.get(kind, kind) for kind in told)
-
-
 def _describe_property(seen: Observed, sources: dict[int, str], described: dict[str, Property] | None) -> SeenProperty:
     shares = [(name_source(sources, source), round(share * 100)) for source, share in seen.by_source.items()]
     return SeenProperty(
         path=seen.path,
-        kinds=_say_kinds(seen.kinds),
+        kinds=" or ".join(name_kinds(seen.kinds)),
         percent=round(seen.share * 100),
         by_source=shares if len({share for _, share in shares}) > 1 else [],
         examples=seen.examples,

@@ -1,6 +1,6 @@
 """What a schema says of each property, flat: for tables, comparisons and whoever offers names and values. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -13,6 +13,13 @@ _SAID_ELSEWHERE = frozenset(
     {"type", "properties", "required", "items", "enum", "const", "format", "title", "description", "$ref", "$defs"}
 )
 _ALTERNATIVES = ("anyOf", "oneOf", "allOf")
+_KIND_WORDS = {
+    "string": "text",
+    "integer": "whole number",
+    "boolean": "true or false",
+    "array": "list",
+    "null": "empty",
+}
 
 
 class Property(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +33,12 @@ class Property(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     description: str = ""
     limits: dict[str, Any] = {}
+
+
+def name_kinds(kinds: Iterable[str]) -> list[str]:
+    """Return types of JSON Schema in the words of the admin. Whole numbers among others are numbers."""
+    told = list(kinds)
+    return [_KIND_WORDS.get(kind, kind) for kind in told if kind != "integer" or "number" not in told]
 
 
 def list_properties(schema: dict[str, Any]) -> dict[str, Property]:

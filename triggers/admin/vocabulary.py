@@ -6,7 +6,7 @@ from typing import Any
 from tracking.models import EventType, Profile
 from tracking.sampling import read_samples
 from tracking.schema.observe import find_common_values
-from tracking.schema.properties import list_properties
+from tracking.schema.properties import list_properties, name_kinds
 
 MOST_TYPES = 500
 _SAMPLED_PEOPLE = 300
@@ -31,12 +31,13 @@ def load_vocabulary() -> dict[str, Any]:
 
 def _describe_type(row: EventType) -> dict[str, dict[str, Any]]:
     described = {
-        path: {"kinds": seen.get("types", []), "values": [], "title": ""} for path, seen in row.properties.items()
+        path: {"kinds": name_kinds(seen.get("types", [])), "values": [], "title": ""}
+        for path, seen in row.properties.items()
     }
     if row.in_force is None:
         return described
     for path, told in list_properties(json.loads(row.in_force.schema)).items():
-        kinds = list(told.kinds) or described.get(path, {}).get("kinds", [])
+        kinds = name_kinds(told.kinds) or described.get(path, {}).get("kinds", [])
         title = told.title or told.description
         described[path] = {"kinds": kinds, "values": list(told.choices), "title": title}
     return described
