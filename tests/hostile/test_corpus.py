@@ -11,6 +11,7 @@ REQUESTS = dict(load_requests())
 REPORTS = {name: request for name, request in REQUESTS.items() if request.method != "OPTIONS"}
 SPOKEN = {
     "segment": {"segment"},
+    "rudderstack": {"segment"},
     "mixpanel": {"mixpanel"},
     "ga4mp": {"ga4", "ga4_debug"},
     "ga4": {"ga4_web"},
