@@ -7,7 +7,7 @@ from msgspec import Struct
 
 _COLORS = ("--color-primary-600", "#0d9488", "#d97706", "#7c3aed", "#db2777", "#64748b")
 _TICKS = {"color": "#757f91"}
-_LEGEND = 40  # characters: a canvas breaks no line, and cuts off both ends of a longer name
+_LEGEND = 30  # characters: a canvas breaks no line, and cuts off both ends of a longer name
 
 
 class Chart(Struct, frozen=True, kw_only=True):

@@ -12,5 +12,5 @@ def test_a_long_name_is_cut_in_the_legend_and_whole_in_the_table() -> None:
     chart = make_chart("Events", figures, note="", says="", empty="")
 
     drawn = [one["label"] for one in json.loads(chart.data)["datasets"]]
-    assert drawn == ["order_completed", "x" * 39 + "…"]
+    assert drawn == ["order_completed", "x" * 29 + "…"]
     assert chart.headings == ["", *names]
