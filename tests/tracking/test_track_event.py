@@ -116,6 +116,14 @@ def test_a_stranger_is_refused(keys: SourceKeys, headers: dict[str, str], status
     assert not Event.objects.exists()
 
 
+@pytest.mark.parametrize("path", ["/track-event", "/v1/events", "/v1/batch", "/hooks/1/shop", "/v1/profiles/ada"])
+def test_another_method_is_refused_with_a_code_too(keys: SourceKeys, path: str) -> None:
+    answer = Client().put(path, headers={"authorization": f"Bearer {keys.secret_key}"})
+
+    assert answer.status_code == 405
+    assert answer.json() == {"code": "method_not_allowed", "field": None, "message": 'Method "PUT" not allowed.'}
+
+
 def test_a_write_key_on_a_foreign_page_is_refused(keys: SourceKeys) -> None:
     answer = send({"event": "a"}, origin="http://evil.example", authorization=f"Bearer {keys.write_key}")
 

@@ -1,4 +1,4 @@
-"""Errors of the read-back API, in the same form as the door's: code, field, message."""
+"""Errors that a view raises (REST_FRAMEWORK names this), in the same form as the door's: code, field, message."""
 
 from typing import Any
 

@@ -10,7 +10,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tracking.api.auth import HasSource, SecretKey
-from tracking.api.errors import answer_error
 from tracking.api.paging import make_page, read_cursor, read_limit
 from tracking.api.schemas import PAGING, REFUSED, USER, ErrorOut, EventPage, ProfileOut
 from tracking.event import SYSTEM, compute_user_profile_id
@@ -23,10 +22,6 @@ class ReadView(APIView):
 
     authentication_classes = (SecretKey,)
     permission_classes = (HasSource,)
-
-    def get_exception_handler(self) -> Any:
-        """Answer errors in the API's own form."""
-        return answer_error
 
 
 class ProfileView(ReadView):
