@@ -4,12 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from engagement.lib.ids import compute_lane
 from tests.cast import ON_CART, evaluate, make_rule, report
 from tests.privacy.conftest import erase, find_mentions
+from tracking.erasure.ask import ask_erasure
 from tracking.event import LINKED, compute_anonymous_profile_id, compute_user_profile_id
-from tracking.models import Event, Profile, ProfileChange, Source, Tombstone
+from tracking.models import Erasure, Event, Profile, ProfileChange, Source, Tombstone
 from triggers.audit.compare import audit
+from triggers.evaluate import run as evaluate_run
 from triggers.models import Activation
+from triggers.worker import get_worker
 
 PEOPLE = ("ada-lovelace", "grace-hopper", "karen-jones")
 
@@ -115,6 +119,39 @@ def test_who_uses_a_device_for_the_second_time_loses_the_first_too(source: Sourc
     assert receipt.completed_at is not None
     assert list_steps() == []
     assert find_mentions("ada-lovelace", "ada-king").keys() == set()
+    browse(source, "later")
+    assert Activation.objects.count() == 1
+    assert audit().is_clean
+
+
+@pytest.mark.parametrize("first", ["ada-lovelace", "ada-king"])
+def test_who_is_found_to_be_the_person_after_their_device_was_told_loses_their_times_on_it_too(
+    source: Source, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    make_rule("Cart", trigger=ON_CART)
+    second = {"ada-lovelace": "ada-king", "ada-king": "ada-lovelace"}[first]
+    for person in (first, "grace-hopper", second):
+        sign_in(source, person)
+        browse(source, person)
+    report("$alias", source=source, user_id="ada-king", properties={"previous_id": "ada-lovelace"})
+
+    def decide_lane_of(person: str) -> None:
+        with monkeypatch.context() as patch:
+            lane = compute_lane(compute_user_profile_id(person))
+            patch.setattr(evaluate_run, "find_lagging_lanes", lambda *_: [lane])
+            get_worker().evaluator.run_pass()
+
+    # She is asked to join and does, and is not heard of before the erasure begins.
+    decide_lane_of("ada-king")
+    receipt = ask_erasure(get_worker().connection, compute_user_profile_id("ada-king"), "test")
+    decide_lane_of("ada-lovelace")
+    evaluate()
+
+    assert list_steps() == []
+    assert find_mentions("ada-lovelace", "ada-king", str(compute_user_profile_id("ada-lovelace"))) == {}
+    assert not Profile.objects.exclude(linked_to=None).exists()
+    assert Erasure.objects.get(pk=str(receipt)).completed_at is not None
+    assert audit().is_clean
     browse(source, "later")
     assert Activation.objects.count() == 1
     assert audit().is_clean

@@ -6,7 +6,7 @@ left, so that nobody who comes back under the id is taken for who they were.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -48,11 +48,7 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
     parts = load_parts(connection, order.erasure, event.profile_id, event.lane)
     told: list[UUID] = []
     again: list[UUID] = []
-    if parts and order.found is not None:
-        # What is theirs went when it was told first; what came since is a new person's.
-        _clean_links(connection, order, load_links(connection, event.profile_id), parts, parts[-1].until)
-        parts = []
-    elif not parts:
+    if order.found is not None or not parts:
         state = load_profiles(connection, event.lane, [event.profile_id]).get(event.profile_id)
         is_root = not order.people
         owner = _find_owner(connection, event, state) if is_root else None
@@ -60,7 +56,8 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
             return _pass_on(connection, event, order, owner, moment)
         if is_root:
             order = msgspec.structs.replace(order, people=_list_people(event.profile_id, state, order.path))
-        is_hers = is_root or (state is not None and state.linked_to in order.people)
+        whose = _list_owners(order)
+        is_hers = is_root or (state is not None and state.linked_to in whose)
         if is_hers:
             others = _list_others(event.profile_id, state, order)
             told = add_parts(connection, order, others)
@@ -70,15 +67,18 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
                 again = sorted(others - set(told))
                 reopen_parts(connection, order, again)
         links = load_links(connection, event.profile_id)
-        parts = _list_parts(event, order, state, links, moment if is_hers else None)
-        _clean_links(connection, order, links, parts, event.seq)
-        _begin(connection, order.erasure, event, parts)
+        wanted = _list_parts(event, whose, state, links, moment if is_hers else None)
+        more = _number(wanted, parts)
+        _clean_links(connection, whose, links, more, event.seq)
+        _begin(connection, order.erasure, event, more, max((part.until for part in [*parts, *more]), default=0))
+        # What came since a whole profile went is a new person's.
+        parts = [*(part for part in parts if part.until == event.seq or not part.is_whole), *more]
     is_done = all(_remove_piece(connection, order.erasure, part, piece) for part in parts)
     if is_done:
         _end_event(connection, event)
         if end_part(connection, order.erasure, event.profile_id):
             log.info("erased", erasure_id=str(order.erasure))
-    append_orders(connection, order, told, moment)
+    append_orders(connection, msgspec.structs.replace(order, found=None), told, moment)
     append_orders(connection, msgspec.structs.replace(order, found=event.profile_id), again, moment)
     return is_done
 
@@ -108,6 +108,12 @@ def _list_people(profile_id: UUID, state: ProfileState | None, path: Sequence[UU
     return sorted({profile_id, *joined, *path})
 
 
+def _list_owners(order: Order) -> set[UUID]:
+    """Return whose time on a profile goes. Told once more it is that of who was found since: all other is done with,
+    and who goes by the others' ids by now may be somebody new."""
+    return set(order.people) if order.found is None else {order.found}
+
+
 def _list_others(profile_id: UUID, state: ProfileState | None, order: Order) -> set[UUID]:
     """Return the other profiles of the person, and all that were ever asked to join."""
     asked = {*map(UUID, state.joined), *map(UUID, state.asked)} if state is not None else set()
@@ -116,7 +122,7 @@ def _list_others(profile_id: UUID, state: ProfileState | None, order: Order) -> 
 
 def _list_parts(
     event: LoggedEvent,
-    order: Order,
+    whose: Collection[UUID],
     state: ProfileState | None,
     links: Sequence[LoggedEvent],
     moment: datetime | None,
@@ -126,12 +132,19 @@ def _list_parts(
     A device may have been theirs several times. It still is where there is a `moment`, that of the erasure.
     """
     is_known = state is not None and state.user_id is not None
-    theirs = [period for period in find_ended(links, is_known) if period.owner in order.people]
+    theirs = [period for period in find_ended(links, is_known) if period.owner in whose]
     ended = [_make_ended(event, number, period) for number, period in enumerate(theirs)]
     if moment is None:
         return ended
     last = _make_open(event, len(ended), state, links, moment)
     return [msgspec.structs.replace(last, number=0)] if last.is_whole else [*ended, last]
+
+
+def _number(wanted: Sequence[Part], begun: Sequence[Part]) -> list[Part]:
+    """Return the parts that were not begun yet, with numbers behind those that were."""
+    known = {part.until for part in begun}
+    new = [part for part in wanted if part.until not in known]
+    return [msgspec.structs.replace(part, number=len(begun) + number) for number, part in enumerate(new)]
 
 
 def _make_open(
@@ -166,14 +179,14 @@ def _make_ended(event: LoggedEvent, number: int, period: Ownership) -> Part:
 
 
 def _clean_links(
-    connection: Connection, order: Order, links: Sequence[LoggedEvent], parts: Sequence[Part], place: int
+    connection: Connection, whose: Collection[UUID], links: Sequence[LoggedEvent], parts: Sequence[Part], place: int
 ) -> None:
     """Take the person out of the requests to join that stay: those that tell when a device changed hands."""
     last = next((part for part in parts if part.until == place), None)
     if last is not None and last.is_whole:
         return
     for link in links:
-        if UUID(link.properties["profile"]) not in order.people:
+        if UUID(link.properties["profile"]) not in whose:
             continue
         if last is not None and link.seq > last.since:
             remove_link(connection, link)
@@ -181,14 +194,14 @@ def _clean_links(
             redact_link(connection, link)
 
 
-def _begin(connection: Connection, erasure_id: UUID, event: LoggedEvent, parts: Sequence[Part]) -> None:
-    """Set the tombstones and take away at once what decides, sends or names."""
+def _begin(connection: Connection, erasure_id: UUID, event: LoggedEvent, parts: Sequence[Part], last: int) -> None:
+    """Set the tombstones and take away at once what decides, sends or names. `last` is where the last part ends."""
     addresses: set[str] = set()
     for part in parts:
         begin_part(connection, erasure_id, part)
         addresses |= find_addresses(connection, part) | remove.find_addresses(connection, part)
     for part in parts:
-        _begin_part(connection, erasure_id, event, part, addresses, is_last=part is parts[-1])
+        _begin_part(connection, erasure_id, event, part, addresses, is_last=part.until == last)
 
 
 def _begin_part(
