@@ -1,9 +1,11 @@
 """How an erasure is carried out: in pieces, in its place, and never past a message that is being handed over."""
 
 import threading
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connections
@@ -14,7 +16,7 @@ from tests.cast import ADA, ON_CART, add_to_cart, deliver, evaluate, make_rule, 
 from tests.live import wait_for
 from tests.mail_server import MailServer
 from tests.privacy.conftest import erase, find_mentions
-from tracking.erasure.ask import ask_erasure
+from tracking.erasure.ask import Order, add_parts, ask_erasure
 from tracking.event import compute_user_profile_id
 from tracking.log.appenders import get_appender
 from tracking.log.read import LoggedEvent
@@ -88,6 +90,34 @@ def test_who_begins_anew_in_the_very_millisecond_of_their_erasure_is_taken_for_n
     assert [event.id for event in Event.objects.all()] == [second.id]
     assert Profile.objects.count() == 1
     assert Erasure.objects.get(pk=str(receipt)).counts["event"] == 1
+
+
+def test_of_many_devices_each_is_told_of_people_alone_and_tells_nobody_again(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        report("view", source=source, anonymous_id=f"device-{number}")
+    report("view", source=source, user_id="old-ada")
+    evaluate()
+    report("$alias", source=source, properties={"previous_id": "old-ada"})
+    evaluate()
+    told: list[tuple[int, int]] = []
+
+    def add(connection: Any, order: Order, profile_ids: Collection[UUID]) -> list[UUID]:
+        told.append((len(order.people), len(profile_ids)))
+        return add_parts(connection, order, profile_ids)
+
+    monkeypatch.setattr("triggers.erase.carry_out.add_parts", add)
+
+    receipt = erase(ADA_ID)
+
+    # The alias may be that of somebody anonymous as well.
+    assert sorted(told)[-1] == (3, 42)
+    assert sum(number for _, number in told) < 60
+    assert {people for people, _ in told} == {3}
+    assert receipt.completed_at is not None
+    assert not Event.objects.exists()
+    assert not Profile.objects.exists()
 
 
 def test_another_lane_goes_on_between_the_pieces(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:

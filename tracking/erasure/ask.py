@@ -45,9 +45,10 @@ _ADD = """
 insert into erasure (id, profile_hash, requested_at, requested_by, counts)
 values (%s, %s, clock_timestamp(), %s, '{}') returning requested_at
 """
-_ADD_PART = """
+_ADD_PARTS = """
 insert into tombstone (profile_hash, erasure_id, lane, outlying, is_whole, counts, returned)
-values (%s, %s, %s, '{}', false, '{}', 0) on conflict do nothing
+select hash, %s, lane, '{}', false, '{}', 0 from unnest(%s::uuid[], %s::smallint[]) one (hash, lane) order by hash
+    on conflict do nothing returning profile_hash
 """
 _REOPEN = "update tombstone set completed_at = null where profile_hash = any(%s) and erasure_id = %s"
 _HOLDS = """
@@ -59,7 +60,8 @@ select exists (select from profile where id = %(id)s) or exists (select from eve
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What a `$erase` says. `people` are the person's profiles; none in the first, which finds them.
+    """What a `$erase` says. `people` are the person's profiles but for devices, which nobody can join: a person may
+    have thousands. There are none in the first, which finds them.
 
     `path` are the profiles with which it was to begin, and which it was passed on from. `is_waiting` where the profile
     may be somebody's whom no lane knows of yet: it begins when all that is before it is decided in every lane. `found`
@@ -127,7 +129,10 @@ def is_held(connection: Connection, profile_id: UUID) -> bool:
 
 def add_parts(connection: Connection, order: Order, profile_ids: Collection[UUID]) -> list[UUID]:
     """Note that profiles are to be told of an erasure; return those that were not told yet."""
-    return [one for one in sorted(profile_ids) if _add_part(connection, order.erasure, one)]
+    by_hash = {hash_profile(one): one for one in profile_ids}
+    lanes = [compute_lane(one) for one in by_hash.values()]
+    added = connection.execute(_ADD_PARTS, (order.erasure, list(by_hash), lanes)).fetchall()
+    return sorted(by_hash[row[0]] for row in added)
 
 
 def reopen_parts(connection: Connection, order: Order, profile_ids: Collection[UUID]) -> None:
@@ -148,11 +153,6 @@ def read_order(event: LoggedEvent) -> Order:
 def is_order(event: LoggedEvent) -> bool:
     """Whether an event is to be carried out, and not decided. Nobody but the platform itself can send one."""
     return event.name == ERASE and event.origin == SYSTEM
-
-
-def _add_part(connection: Connection, erasure_id: UUID, profile_id: UUID) -> bool:
-    values = (hash_profile(profile_id), erasure_id, compute_lane(profile_id))
-    return connection.execute(_ADD_PART, values).rowcount == 1
 
 
 def _describe(order: Order, profile_id: UUID, moment: datetime) -> NewEvent:

@@ -28,9 +28,10 @@ from tracking.erasure.remove import (
     remove_payloads,
     remove_profile,
 )
+from tracking.event import compute_anonymous_profile_id
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
-from tracking.profiles import OPEN, ProfileState, load_profiles
+from tracking.profiles import OPEN, ProfileState, load_people, load_profiles
 from triggers.erase import remove
 
 PIECE = 2_000
@@ -55,16 +56,16 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
         if owner is not None and owner not in order.path:
             return _pass_on(connection, event, order, owner, moment)
         if is_root:
-            order = msgspec.structs.replace(order, people=_list_people(event.profile_id, state, order.path))
+            order = msgspec.structs.replace(order, people=_list_people(connection, event.profile_id, state, order.path))
         whose = _list_owners(order)
         is_hers = is_root or (state is not None and state.linked_to in whose)
         if is_hers:
-            others = _list_others(event.profile_id, state, order)
+            others = _list_others(event.profile_id, state, order.people if is_root else ())
             told = add_parts(connection, order, others)
             if event.profile_id not in order.people and state is not None and state.user_id is not None:
                 # Found only now: who was told before did not know that this is the person too.
                 order = msgspec.structs.replace(order, people=sorted({*order.people, event.profile_id}))
-                again = sorted(others - set(told))
+                again = sorted({*order.people, *others} - {*told, event.profile_id})
                 reopen_parts(connection, order, again)
         links = load_links(connection, event.profile_id)
         wanted = _list_parts(event, whose, state, links, moment if is_hers else None)
@@ -103,9 +104,20 @@ def _pass_on(connection: Connection, event: LoggedEvent, order: Order, owner: UU
     return True
 
 
-def _list_people(profile_id: UUID, state: ProfileState | None, path: Sequence[UUID]) -> list[UUID]:
-    joined = map(UUID, state.joined) if state is not None else ()
-    return sorted({profile_id, *joined, *path})
+def _list_people(
+    connection: Connection, profile_id: UUID, state: ProfileState | None, path: Sequence[UUID]
+) -> list[UUID]:
+    joined = set(map(UUID, state.joined)) if state is not None else set()
+    devices = {one.id for one in load_people(connection, joined).values() if _is_device(one)}
+    return sorted({profile_id, *path, *(joined - devices)})
+
+
+def _is_device(state: ProfileState) -> bool:
+    """Whether a profile is surely somebody's who has not signed in: that of a known person may be first heard of with
+    a device's id beside it."""
+    if state.source_id is None or state.anonymous_id is None:
+        return False
+    return compute_anonymous_profile_id(state.source_id, state.anonymous_id) == state.id
 
 
 def _list_owners(order: Order) -> set[UUID]:
@@ -114,10 +126,10 @@ def _list_owners(order: Order) -> set[UUID]:
     return set(order.people) if order.found is None else {order.found}
 
 
-def _list_others(profile_id: UUID, state: ProfileState | None, order: Order) -> set[UUID]:
+def _list_others(profile_id: UUID, state: ProfileState | None, people: Collection[UUID]) -> set[UUID]:
     """Return the other profiles of the person, and all that were ever asked to join."""
     asked = {*map(UUID, state.joined), *map(UUID, state.asked)} if state is not None else set()
-    return {*order.people, *asked} - {profile_id}
+    return {*people, *asked} - {profile_id}
 
 
 def _list_parts(
