@@ -51,7 +51,7 @@ def name_many(count: int) -> bytes:
 
 
 def wrap(value: bytes) -> bytes:
-    """An event in the words of several dialects at once, whose properties are `value`."""
+    """An event in the words of several dialects at once, whose properties are `value`: it stands there six times."""
     item = b'{"event":"a","name":"a","type":"track","userId":"u","distinct_id":"u","properties":%s,"params":%s}'
     filled = item % (value, value)
     return b'{"batch":[%s],"events":[%s],"client_id":"c","data":%s}' % (filled, filled, filled)
@@ -77,7 +77,7 @@ BODIES: dict[str, Callable[[], bytes]] = {
     "not a number": lambda: wrap(b'{"n":NaN,"m":-Infinity}'),
     "100,000 names": lambda: name_many(100_000)[:MEGABYTE],
     "a million names, compressed": lambda: pack(name_many(1_000_000)),
-    "a million names within an event, compressed": lambda: pack(wrap(name_many(400_000))),
+    "names within an event, compressed": lambda: pack(wrap(name_many(80_000))),
     "300,000 empty objects": lambda: b"[" + b",".join([b"{}"] * 300_000) + b"]",
     "a batch of 100,000 nothings": lambda: b'{"batch":[' + b",".join([b"0"] * 100_000) + b'],"events":[]}',
     "a text of a megabyte": lambda: wrap(b'{"t":"' + b"x" * (MEGABYTE // 3) + b'"}'),
@@ -91,11 +91,6 @@ BODIES: dict[str, Callable[[], bytes]] = {
     "400,000 empty lines": lambda: b"en=a\n" + b"\n" * 400_000,
     "100,000 lines of hits": lambda: b"\r\n".join([b"en=a"] * 100_000),
     "base64 of brackets": lambda: b"data=" + base64.b64encode(b"[" * 600_000),
-    "five megabytes of text": lambda: wrap(b'{"t":"' + b"x" * (MOST // 2 - 200) + b'"}'),
-    "five megabytes of which one character is wide and one is U+0000": lambda: wrap(
-        b'{"t":"\\u0000' + "🎉".encode() + b"x" * (MOST // 2 - 200) + b'"}'
-    ),
-    "five megabytes of bad UTF-8": lambda: wrap(b'{"t":"' + b"\xff" * (MOST // 2 - 200) + b'"}'),
     "five megabytes of text in many events": lambda: batch(b"x" * 30_000),
     "five megabytes of odd text in many events": lambda: batch(b"\\u0000" + "🎉".encode() + b"x" * 30_000),
     "five megabytes of base64": lambda: b"data=" + base64.b64encode(batch(b"x" * 22_000)),

@@ -11,9 +11,10 @@ import msgspec
 from tracking.event import ALIAS, IDENTIFY, Item, Receipt, Rejection
 from tracking.schema.validate import MAX_BATCH, needs_look
 from tracking.traits import OPERATORS
-from tracking.wire.body import inflate, prune
+from tracking.wire.body import check_values, inflate
 from tracking.wire.dialect import Dialect, Parsed, Told
 from tracking.wire.fields import drop_own_names
+from tracking.wire.mending import prune
 from tracking.wire.request import WireError, WireRequest, WireResponse
 
 SNIPPET_PATH = "/track-event"
@@ -326,6 +327,7 @@ _PARSERS: dict[str, Callable[[bytes], Parsed]] = {
 def read_request(request: WireRequest) -> Told:
     """Return what a request says; raises WireError when it cannot be read at all."""
     body = inflate(request.body)
+    check_values(body)
     parse = _PARSERS.get(request.path)
     return Told(items=parse(body), raw=(body,)) if parse is not None else read_events(body)
 

@@ -12,12 +12,10 @@ from tracking.wire.form import find_in_address
 from tracking.wire.mixpanel.answers import answer_reports, refuse
 from tracking.wire.mixpanel.events import Around, make_event
 from tracking.wire.mixpanel.identity import read_time_leniently
-from tracking.wire.mixpanel.packing import Parcel, Unread, asks_for, open_parcel
+from tracking.wire.mixpanel.packing import MAX_BATCH, Parcel, Unread, asks_for, open_parcel
 from tracking.wire.mixpanel.profiles import make_group, make_identify
 from tracking.wire.request import WireError, WireRequest, WireResponse
 from tracking.wire.secrets import SECRET, check_address
-
-MAX_BATCH = 2_000
 
 Make = Callable[[int, Fields, Around], Item]
 

@@ -13,6 +13,8 @@ from tracking.wire.body import inflate, read_any
 from tracking.wire.form import find_field, read_form
 from tracking.wire.request import WireError, WireRequest
 
+MAX_BATCH = 2_000
+
 _JSON = (b"{", b"[")
 _URL_SAFE = bytes.maketrans(b"-_ ", b"+/+")
 
@@ -94,7 +96,9 @@ def _read_items(text: bytes) -> Any:
     except WireError as error:
         if error.code != "invalid_json" or b"\n" not in text.strip():
             raise
-        return [_read_line(line) for line in text.splitlines() if line.strip()]
+        if text.count(b"\n") > MAX_BATCH:
+            raise WireError(413, "too_many_events", f"A request holds at most {MAX_BATCH} events.", "data") from None
+        return [_read_line(line) for line in text.split(b"\n") if line.strip()]
 
 
 def _read_line(line: bytes) -> Any:
