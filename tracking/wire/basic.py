@@ -1,7 +1,6 @@
 """Basic authentication (RFC 7617): where many clients put their key. Pure."""
 
 import base64
-import binascii
 
 from tracking.wire.request import WireError, WireRequest
 
@@ -17,7 +16,8 @@ def read_basic(request: WireRequest) -> tuple[str, str]:
         return "", ""
     try:
         given = base64.b64decode(request.headers["authorization"][6:], validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
+        # Base64 or UTF-8 that is none; headers may hold letters beyond ASCII as well.
         raise WireError(401, "unknown_key", "The Basic authentication is damaged.", "Authorization") from None
     user, _, password = given.partition(":")
     return user, password
