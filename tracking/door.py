@@ -81,8 +81,17 @@ def answer_unavailable(request: WireRequest) -> WireResponse:
 
 def answer_too_large(request: WireRequest, registry: Registry | None) -> WireResponse:
     """Answer a request whose body was not even read; without a registry nobody can be known."""
-    dialect = _find_dialect(request)
-    answer = dialect.refuse(request, _describe_too_large(dialect))
+    return _answer_unread(request, registry, _describe_too_large(_find_dialect(request)))
+
+
+def answer_cut_short(request: WireRequest, registry: Registry | None) -> WireResponse:
+    """Answer a request whose connection broke: of what came line by line half a line would be another event."""
+    message = "The connection broke before the whole body had come: send it again."
+    return _answer_unread(request, registry, WireError(400, "body_incomplete", message))
+
+
+def _answer_unread(request: WireRequest, registry: Registry | None, error: WireError) -> WireResponse:
+    answer = _find_dialect(request).refuse(request, error)
     headers = find_cors(request, registry) if registry is not None else describe_cors(request.headers.get("origin"))
     return msgspec.structs.replace(answer, headers=headers | answer.headers)
 

@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 from tracking.addresses import find_visitor
 from tracking.api.read import LIST_EVENTS, ReadView, list_events
 from tracking.api.schemas import EXAMPLES, SHARED, TAKEN, AliasIn, BatchIn, EventIn, IdentifyIn, SnippetIn
-from tracking.door import answer_request, answer_too_large, answer_unavailable
+from tracking.door import answer_cut_short, answer_request, answer_too_large, answer_unavailable
 from tracking.intake import open_intake
 from tracking.schema.validate import MAX_BODY
 from tracking.wire.dialects import LARGE
@@ -42,7 +42,6 @@ _HEADERS = {
     "HTTP_SEC_FETCH_SITE": "sec-fetch-site",
     "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "access-control-request-headers",
 }
-_FEW_DIGITS = len(str(MAX_BODY))
 
 
 class IngestView(APIView):
@@ -160,25 +159,33 @@ def serve(request: HttpRequest) -> HttpResponse:
         log.error("intake_unavailable", problem=str(problem))
         intake = None
     now = intake.now if intake is not None else None
+    registry = intake.registry if intake is not None else None
+    length = _read_length(request)
     try:
-        body = _read_body(request)
+        body = _read_body(request, length)
     except RequestDataTooBig:
-        wire = _read(request, b"", now)
-        return write_answer(answer_too_large(wire, intake.registry if intake is not None else None))
+        return write_answer(answer_too_large(_read(request, b"", now), registry))
+    if len(body) < length:
+        return write_answer(answer_cut_short(_read(request, b"", now), registry))
     wire = _read(request, body, now)
     return write_answer(answer_request(wire, intake) if intake is not None else answer_unavailable(wire))
 
 
-def _read_body(request: HttpRequest) -> bytes:
+def _read_length(request: HttpRequest) -> int:
+    """Return how many bytes are to come. The server in front hands on what has come once a connection broke."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isdecimal() else 0
+
+
+def _read_body(request: HttpRequest, length: int) -> bytes:
     """Return the body as it came. Raises RequestDataTooBig.
 
     A body that is larger than what the setting allows in general, and may be, is read past Django's look at it.
     """
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if len(length) < _FEW_DIGITS:
+    if length < MAX_BODY:
         return request.body
     most = LARGE.get(request.path.rstrip("/"))
-    return request.read() if most is not None and int(length) <= most else request.body
+    return request.read() if most is not None and length <= most else request.body
 
 
 def _read(request: HttpRequest, body: bytes, now: datetime | None) -> WireRequest:
