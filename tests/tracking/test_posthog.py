@@ -62,6 +62,7 @@ def test_a_library_gets_what_it_needs_to_start(source: Source) -> None:
     assert config.json()["supportedCompression"] == ["gzip", "gzip-js"]
     assert config["Access-Control-Allow-Origin"] == SHOP["origin"]
     script = Client().get(f"/array/{source.write_key}/config.js")
+    assert script["Vary"] == config["Vary"] == "Origin"
     assert script["Content-Type"].startswith("text/javascript")
     assert f'["{source.write_key}"]={{"config":' in script.content.decode()
     for path in ("/flags/?v=2", "/flags?v=2", "/decide/?v=3"):

@@ -26,7 +26,8 @@ _CAPTURES = ("/batch", "/e", "/capture", "/i/v0/e")
 _KEY_FIELDS = ("api_key", "token")
 _START = "/array/"
 _SECRET = "sk_"
-_FRESH = {"Cache-Control": "max-age=300"}
+_FRESH = {"Cache-Control": "max-age=300", "Vary": "Origin"}
+"""Whose page may read it is part of the answer: what is kept of it for nobody in particular would be for no page."""
 
 
 def find_key(request: WireRequest) -> str | None:
