@@ -14,6 +14,7 @@ import msgspec
 from engagement.lib.postgres import open_connection
 from tracking.erasure.ask import is_held
 from tracking.erasure.moments import load_belongings
+from tracking.erasure.periods import load_spans
 from tracking.erasure.remove import find_told_addresses
 from tracking.identities import compute_address_id
 from tracking.log.write import Connection
@@ -74,7 +75,7 @@ _SECTIONS = {
     "timers": _TIMERS,
     "set_aside": _SET_ASIDE,
 }
-_PROFILES = "select id, to_jsonb(p) from profile p where id = any(%s) order by id"
+_PROFILES = "select id, to_jsonb(p) from profile p where id = any(%s)"
 _WRITTEN_TO = f"""
 select distinct address from delivery d
  where d.profile_id = %(profile)s and address <> ''
@@ -119,7 +120,8 @@ def export_person(profile_id: UUID) -> Iterator[bytes] | None:
         person = load_person(connection, profile_id)
         if person is None and not is_held(connection, profile_id):
             return None
-    return write_export(person.spans if person is not None else ((profile_id, 0, OPEN),))
+        spans = load_spans(connection, person) if person is not None else ((profile_id, 0, OPEN),)
+    return write_export(spans)
 
 
 def write_export(person: Spans) -> Iterator[bytes]:
@@ -205,11 +207,15 @@ def _describe_belongings(connection: Connection, person: Spans, addresses: list[
 
 
 def _load_profiles(connection: Connection, person: Spans) -> list[dict[str, Any]]:
-    """Return the person's profiles; of a device that others used too only its id, and the part that was theirs."""
-    spans = {profile_id: (since, until) for profile_id, since, until in person}
+    """Return the person's profiles; of a device that others used too only its id, and each part that was theirs."""
+    rows: dict[UUID, dict[str, Any]] = dict(
+        connection.execute(_PROFILES, ([profile_id for profile_id, _, _ in person],)).fetchall()
+    )
     found = []
-    for profile_id, row in connection.execute(_PROFILES, (list(spans),)).fetchall():
-        since, until = spans[profile_id]
+    for profile_id, since, until in person:
+        row = rows.get(profile_id)
+        if row is None:
+            continue
         if (since, until) != (0, OPEN):
             row = {name: row[name] for name in ("id", "anonymous_id", "source_id")}
         found.append(row | {"since_seq": since, "until_seq": None if until == OPEN else until})

@@ -1,5 +1,6 @@
 """A device that several people used: each one's part of it is theirs, and goes with them alone."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,10 +9,14 @@ from engagement.lib.ids import compute_lane
 from tests.cast import ON_CART, evaluate, make_rule, report
 from tests.privacy.conftest import erase, find_mentions
 from tracking.erasure.ask import ask_erasure
+from tracking.erasure.periods import load_spans
 from tracking.event import LINKED, compute_anonymous_profile_id, compute_user_profile_id
 from tracking.models import Erasure, Event, Profile, ProfileChange, Source, Tombstone
+from tracking.profiles import load_person
 from triggers.audit.compare import audit
+from triggers.erase.preview import Held, count_held
 from triggers.evaluate import run as evaluate_run
+from triggers.export import export_person
 from triggers.models import Activation
 from triggers.worker import get_worker
 
@@ -90,15 +95,30 @@ def use_twice(source: Source) -> None:
     browse(source, "ada again")
 
 
-def test_who_used_a_device_twice_loses_both_times(source: Source) -> None:
+def count_held_of(person: str) -> Held:
+    connection = get_worker().connection
+    state = load_person(connection, compute_user_profile_id(person))
+    assert state is not None
+    return count_held(connection, load_spans(connection, state))
+
+
+def test_who_used_a_device_twice_is_given_and_loses_both_times(source: Source) -> None:
     use_twice(source)
     sign_in(source, "karen-jones")
     browse(source, "nobody again")
     alias(source, "ada-king", "ada-lovelace")
+    held = count_held_of("ada-king")
 
+    pieces = export_person(compute_user_profile_id("ada-king"))
+    document = json.loads(b"".join(pieces or ()))
     receipt = erase(compute_user_profile_id("ada-king"))
 
     assert list_steps() == ["nobody again"]
+    steps = [event["properties"].get("step") for event in document["events"] if event["name"] == "add_to_cart"]
+    assert sorted(steps) == ["ada", "ada again", "nobody"]
+    assert "nobody again" not in json.dumps(document)
+    assert len([row for row in document["profiles"] if row["anonymous_id"] == "family-tablet"]) == 2
+    assert held.decisions == len(document["activations"]) == 3
     assert find_mentions("ada-lovelace", "ada-king", '"ada again"', "grace-hopper").keys() == {"grace-hopper"}
     assert Tombstone.objects.filter(erasure_id=receipt.pk, number=1).count() == 1
     assert audit().is_clean

@@ -1,6 +1,6 @@
 """Whose a device was, and when: told by the requests to join that came to it, in the order of the log."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -8,6 +8,7 @@ import msgspec
 
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
+from tracking.profiles import OPEN, ProfileState, Spans, load_people
 
 _LINKS = """
 select patch from profile_change where profile_id = %s and patch ->> 'name' = '$linked' order by seq
@@ -48,6 +49,33 @@ def find_claimant(connection: Connection, event: LoggedEvent, is_known: bool) ->
         if said.get("seq", event.seq) < event.seq and asking != owner and (said.get("known") or not is_known):
             owner = asking if owner is None else None
     return owner
+
+
+def load_spans(connection: Connection, person: ProfileState) -> Spans:
+    """Return all profiles of a person, with every part of the log in which they are theirs.
+
+    A profile keeps one span of each other. What was theirs under several of their ids, which an alias brought together,
+    has several.
+    """
+    people = {profile_id for profile_id, _, _ in person.spans}
+    found: list[tuple[UUID, int, int]] = []
+    for profile_id, since, until in person.spans:
+        spans = {until: since}
+        if (since, until) != (0, OPEN):
+            spans |= _find_all(connection, people, profile_id)
+        found += [(profile_id, spans[end], end) for end in sorted(spans)]
+    return tuple(found)
+
+
+def _find_all(connection: Connection, people: Collection[UUID], profile_id: UUID) -> dict[int, int]:
+    """Return the spans of a profile that are those people's: where each ends, and where it begins."""
+    state = load_people(connection, [profile_id]).get(profile_id)
+    is_known = state is not None and state.user_id is not None
+    ended = find_ended(load_links(connection, profile_id), is_known)
+    spans = {period.until: period.since for period in ended if period.owner in people}
+    if state is not None and state.linked_to in people:
+        spans[OPEN] = state.joined.get(profile_id.hex, [0, OPEN])[0]
+    return spans
 
 
 def find_ended(links: Iterable[LoggedEvent], is_known: bool) -> list[Ownership]:

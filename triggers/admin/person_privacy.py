@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from engagement.lib.postgres import open_connection
 from tracking.erasure.ask import ask_erasure
+from tracking.erasure.periods import load_spans
 from tracking.models import Profile
 from tracking.profiles import load_person
 from triggers.erase.preview import count_held
@@ -36,7 +37,7 @@ def erase_person(request: HttpRequest, profile: Profile, page: dict[str, Any]) -
         return _ask(request, profile)
     with open_connection("engagement-admin", timeout_ms=_TIMEOUT_MS) as connection:
         person = load_person(connection, profile.pk)
-        held = count_held(connection, person.spans) if person is not None else None
+        held = count_held(connection, load_spans(connection, person)) if person is not None else None
     context = {
         **page,
         "title": f"Erase {profile}?",
