@@ -5,16 +5,22 @@ in the same schema. Patterns run on an engine without backtracking. What a check
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jsonschema_rs
 import msgspec
 
+from tracking.schema.paths import read_reference
+
 MAX_TEXT = 64 * 1024
 MAX_DEPTH = 24
+MAX_DEPTH_WRITTEN_OUT = 128
+"""The same with every `$ref` written out: whoever reads a schema follows it that deep."""
 MAX_PARTS = 1_000
 """Parts of a schema with every `$ref` written out, so that a few lines cannot stand for millions."""
+_MOST_DIGITS = 300
 
 Validator = jsonschema_rs.Draft202012Validator
 _REFUSED_WORDS = {
@@ -42,7 +48,7 @@ def parse_schema(text: str) -> dict[str, Any]:
     if len(text) > MAX_TEXT:
         raise SchemaInvalid("$", f"A schema holds at most {MAX_TEXT:,} characters; this one holds {len(text):,}.")
     try:
-        schema = json.loads(text, parse_constant=_refuse_constant)
+        schema = json.loads(text, parse_constant=_refuse_constant, parse_int=_read_int, parse_float=_read_float)
     except json.JSONDecodeError as error:
         raise SchemaInvalid("$", f"This is not JSON: {error.msg} in line {error.lineno}.") from None
     except RecursionError:
@@ -57,11 +63,25 @@ def _refuse_constant(name: str) -> None:
     raise SchemaInvalid("$", f"{name} is no number in JSON.")
 
 
+def _read_int(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise SchemaInvalid("$", f"{text[:20]}… is too long a number.")
+    return int(text)
+
+
+def _read_float(text: str) -> float:
+    """Return a number; what is too great for one would be none in the JSON that apps' developers get."""
+    number = float(text)
+    if math.isinf(number):
+        raise SchemaInvalid("$", f"{text[:20]} is too great a number.")
+    return number
+
+
 def check_schema(schema: dict[str, Any]) -> None:
     """Raise SchemaInvalid for a schema that is not sound, refers to elsewhere, or costs too much to check."""
     for path, part in _walk(schema, "$", 1):
         _check_part(schema, path, part)
-    _count_parts(schema, schema, ())
+    _count_parts(schema, schema, (), 1)
     compile_schema(schema)
 
 
@@ -107,9 +127,8 @@ def _resolve(schema: Any, reference: str, path: str) -> Any:
     if reference != "#" and not reference.startswith("#/"):
         raise SchemaInvalid(path, "A `$ref` may only lead to a place in this schema, such as `#/$defs/price`.")
     found = schema
-    for step in reference.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+    for name in read_reference(reference):
+        if isinstance(found, list) and name.isdecimal() and len(name) < 6 and int(name) < len(found):
             found = found[int(name)]
         elif isinstance(found, dict) and name in found:
             found = found[name]
@@ -118,13 +137,16 @@ def _resolve(schema: Any, reference: str, path: str) -> Any:
     return found
 
 
-def _count_parts(schema: Any, part: Any, trail: tuple[str, ...], so_far: int = 0) -> int:
+def _count_parts(schema: Any, part: Any, trail: tuple[str, ...], depth: int, so_far: int = 0) -> int:
     """Return how many parts there are with every reference written out."""
+    if depth > MAX_DEPTH_WRITTEN_OUT:
+        message = f"A schema may be {MAX_DEPTH_WRITTEN_OUT} deep, each `$ref` counted as what it leads to."
+        raise SchemaInvalid("$", message)
     if so_far > MAX_PARTS:
         raise SchemaInvalid("$", f"A schema has at most {MAX_PARTS:,} parts, each `$ref` counted as what it leads to.")
     if isinstance(part, list):
         for child in part:
-            so_far = _count_parts(schema, child, trail, so_far)
+            so_far = _count_parts(schema, child, trail, depth + 1, so_far)
         return so_far
     if not isinstance(part, dict):
         return so_far
@@ -134,10 +156,10 @@ def _count_parts(schema: Any, part: Any, trail: tuple[str, ...], so_far: int = 0
         if reference in trail:
             raise SchemaInvalid("$", f"The `$ref` to `{reference}` leads back to itself: write the levels out.")
         found = _resolve(schema, reference, "$")
-        so_far = _count_parts(schema, found, (*trail, reference), so_far)
+        so_far = _count_parts(schema, found, (*trail, reference), depth + 1, so_far)
     for word, child in part.items():
         if word != "$defs":
-            so_far = _count_parts(schema, child, trail, so_far)
+            so_far = _count_parts(schema, child, trail, depth + 1, so_far)
     return so_far
 
 

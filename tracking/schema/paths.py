@@ -1,6 +1,7 @@
-"""How the place of a value inside an event's properties is written. Pure."""
+"""How the place of a value inside an event's properties is written, and that of a part inside a schema. Pure."""
 
 from collections.abc import Sequence
+from urllib.parse import unquote
 
 
 def write_path(steps: Sequence[str | int], root: str = "properties") -> str:
@@ -32,6 +33,12 @@ def read_path(path: str) -> list[str | int]:
         name, text = _read_name(text[1:])
         steps.append(name)
     return steps
+
+
+def read_reference(reference: str) -> list[str]:
+    """Return the steps of a schema's local `$ref`, such as `#/$defs/price`: a part of an address, so `%2F` is a `/`."""
+    steps = unquote(reference).split("/")[1:]
+    return [step.replace("~1", "/").replace("~0", "~") for step in steps]
 
 
 def _read_name(text: str) -> tuple[str, str]:

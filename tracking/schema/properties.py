@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tracking.schema.paths import quote_name
+from tracking.schema.paths import quote_name, read_reference
 
 MAX_LISTED = 500
 _DEEPEST = 16
@@ -61,8 +61,7 @@ def resolve(schema: dict[str, Any], part: Any) -> dict[str, Any]:
         if not isinstance(reference, str):
             return part
         target: Any = schema
-        for step in reference.split("/")[1:]:
-            name = step.replace("~1", "/").replace("~0", "~")
+        for name in read_reference(reference):
             target = target[int(name)] if isinstance(target, list) else target.get(name, {})
         part = (target if isinstance(target, dict) else {}) | {
             name: value for name, value in part.items() if name != "$ref"

@@ -246,3 +246,10 @@ def test_no_body_makes_the_reader_raise_anything_but_its_error(body: bytes) -> N
 def test_text_that_cannot_be_stored_is_mended() -> None:
     payload = read_payload(rb'{"a": "x\u0000y", "b": "\ud83d", "c": "\ud83c\udf89", "d": NaN, "e": "\\u0000"}')
     assert payload == {"a": "xy", "b": "\ufffd", "c": "🎉", "d": None, "e": "\\u0000"}
+
+
+@pytest.mark.parametrize("mark", ["%2C", "%2c", ","])
+def test_what_a_form_holds_is_counted_however_it_is_written(mark: str) -> None:
+    body = f"payload=[{mark.join(['1'] * 20)}]".encode()
+    assert len(read_payload(body)) == 20
+    assert count_values(body) >= 20

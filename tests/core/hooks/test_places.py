@@ -28,6 +28,7 @@ from tracking.wire.hooks.places import MAX_FOUND, PathPlace, PlaceError, find_al
         "$.__class__.__mro__[",
         "$." + ".".join("a" * 17),
         "$" + "[?@" * 90,
+        "$[?@.a==1e999]",
         "$.a" * 101,
     ],
 )

@@ -8,6 +8,9 @@ import pytest
 
 from tracking.schema.compile import SchemaInvalid, compile_schema, parse_schema
 
+DISGUISED = {f"a{level}": {"allOf": [{"$ref": f"#/$defs/%61{level + 1}"}] * 2} for level in range(30)}
+DECOYS = {f"%61{level}": {} for level in range(31)} | {"a30": {}}
+CHAINED = {f"a{level}": {"anyOf": [{"$ref": f"#/$defs/a{level + 1}"}]} for level in range(300)} | {"a300": {}}
 DOUBLING = {f"a{level}": {"allOf": [{"$ref": f"#/$defs/a{level + 1}"}] * 2} for level in range(30)} | {"a30": {}}
 
 REFUSED = [
@@ -25,7 +28,12 @@ REFUSED = [
     ('{"properties": {"a": {"pattern": "a{1000}{1000}"}}}', "$.properties.a.pattern", "not a regular expression"),
     ('{"properties": {"a": {"format": "colour"}}}', "$", "colour"),
     (json.dumps({"$defs": DOUBLING, "$ref": "#/$defs/a0"}), "$", "at most 1,000 parts"),
+    (json.dumps({"$defs": DISGUISED | DECOYS, "$ref": "#/$defs/%610"}), "$", "at most 1,000 parts"),
+    (json.dumps({"$defs": CHAINED, "$ref": "#/$defs/a0"}), "$", "128 deep"),
     ('{"$ref": "#"}', "$", "leads back to itself"),
+    ('{"$defs": {"a b": {"$ref": "#/$defs/a%20b"}}, "$ref": "#/$defs/a%20b"}', "$", "leads back to itself"),
+    ('{"properties": {"a": {"minimum": ' + "1" * 5_000 + "}}}", "$", "too long a number"),
+    ('{"properties": {"a": {"const": 1e999}}}', "$", "too great a number"),
     ('{"a":' * 30 + "1" + "}" * 30, "$.a", "nested"),
     ('{"a":' * 5_000 + "1" + "}" * 5_000, "$", "nested"),
     (json.dumps({"title": "x" * 70_000}), "$", "at most 65,536 characters"),
@@ -51,6 +59,7 @@ def test_a_schema_that_cannot_be_used_says_where_and_why(text: str, path: str, m
         {"properties": {"$ref": {"type": "string"}, "$id": {"type": "string"}, "$defs": {"type": "object"}}},
         {"$defs": {"price": {"type": "number"}}, "properties": {"a/b": {"$ref": "#/$defs/price"}}},
         {"properties": {"a/b": {"type": "number"}, "c": {"$ref": "#/properties/a~1b"}}},
+        {"$defs": {"50%": {"type": "number"}}, "properties": {"a": {"$ref": "#/$defs/50%25"}}},
     ],
 )
 def test_ordinary_schemas_are_taken(schema: dict[str, Any]) -> None:

@@ -88,7 +88,7 @@ def parse_path(text: str) -> PathPlace:
         raise PlaceError(f"A path has at most {MAX_PATH} characters.")
     try:
         query = _environment.compile(text)
-    except (JSONPathError, RecursionError, ValueError) as error:
+    except (JSONPathError, RecursionError, ValueError, OverflowError) as error:
         raise PlaceError(_say(error, text)) from None
     if not isinstance(query, JSONPath):
         raise PlaceError("One path only: | and & are no part of it.")
@@ -178,6 +178,7 @@ def _is_single(query: Any) -> bool:
 
 def _say(error: Exception, text: str) -> str:
     token = getattr(error, "token", None)
-    said = str(getattr(error, "message", "") or "it is nested too deep")
+    unsaid = "a number in it is too great" if isinstance(error, OverflowError) else "it is nested too deep"
+    said = str(getattr(error, "message", "") or unsaid)
     place = f" (at character {token.index + 1})" if token is not None and token.index >= 0 else ""
     return f"“{text[:_SHOWN]}” is no JSONPath: {said}{place}."
