@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from django.contrib.auth.models import User
 from django.db import Error, transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from tracking.caller import Caller
 from tracking.door import check_offer
@@ -30,6 +30,7 @@ from tracking.wire.request import WireError
 
 BATCH = 50
 PREVIEWED = 1_000
+_PREVIEW_SECONDS = 5.0
 _KEPT_REFUSED = timedelta(days=30)
 _KEPT_RESENT = timedelta(days=7)
 _DELETED_AT_ONCE = 5_000
@@ -69,13 +70,15 @@ def _find_open(**narrowed: Any) -> QuerySet[Quarantined]:
 def preview_group(group: Group, intake: Intake) -> Preview:
     """Return what sending a group again would do. Writes nothing."""
     reasons: Counter[str] = Counter()
-    number = 0
-    # A webhook's payload may be a megabyte: few at a time.
+    number, deadline = 0, time.monotonic() + _PREVIEW_SECONDS
+    # A webhook's payload may be a megabyte: few at a time, and no longer than somebody waits for a page.
     for row in group.find_rows()[:PREVIEWED].iterator(chunk_size=BATCH):
         number += 1
         problem = _guard(row, lambda row: find_problem(row, intake))
         if problem is not None:
             reasons[problem.message] += 1
+        if time.monotonic() >= deadline:
+            break
     return Preview(looked_at=number, fitting=number - reasons.total(), reasons=reasons.most_common(5))
 
 
@@ -219,7 +222,9 @@ def run_resendings(intake: Intake, seconds: float) -> None:
 
 
 def _send_batch(run: Resending, intake: Intake) -> None:
-    rows = list(_find_rows(run).filter(id__gt=run.position, id__lte=run.last_id)[:BATCH])
+    # Locked: what somebody mends meanwhile is theirs, and what is sent here is not mended.
+    locked = _find_rows(run).select_for_update(of=("self",))
+    rows = list(locked.filter(id__gt=run.position, id__lte=run.last_id)[:BATCH])
     problems = send_rows(rows, intake) if rows else []
     run.sent += problems.count(None)
     run.left += len(problems) - problems.count(None)
@@ -243,8 +248,9 @@ def delete_old(now: datetime) -> None:
 
 
 def delete_rows(rows: QuerySet[Quarantined]) -> int:
-    """Delete items in small transactions; return how many."""
+    """Delete the items that there are now, in small transactions; return how many. What comes meanwhile stays."""
     number = 0
+    rows = rows.filter(pk__lte=rows.aggregate(last=Max("pk"))["last"] or 0)
     while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:_DELETED_AT_ONCE]):
         number += Quarantined.objects.filter(pk__in=ids).delete()[0]
     return number

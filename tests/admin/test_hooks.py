@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -156,6 +157,15 @@ def test_a_preview_says_what_is_in_its_way(log: None, login: Login, changes: dic
     given = fill_in(client) | {"payload": json.dumps(CHECKOUT), "payload_headers": '{"x-shopify-topic": "a"}'}
     told = client.post(PREVIEW, given | changes).json()
     assert (told["result"], bool(told["says"])) == (result, True)
+
+
+def test_who_may_only_look_sees_the_mapping_and_changes_nothing(log: None, login: Login) -> None:
+    hook, client = make_hook(make_source()), login("Operator")
+    User.objects.get().user_permissions.add(Permission.objects.get(codename="view_hook"))
+    address = f"/admin/tracking/hook/{hook.pk}/change/"
+
+    assert hook.mapping["event"] in client.get(address).content.decode()
+    assert client.post(address, {"name": "other"}).status_code == 403
 
 
 @pytest.mark.parametrize("group", ["Marketer", "Operator"])

@@ -50,3 +50,8 @@ def test_what_is_nested_without_end_is_shown_to_a_depth(depth: int) -> None:
     shown = mark_field('{"a": ' + "[" * depth + "]" * depth + "}", "a")
     assert "nested deeper than is shown" in shown
     assert shown.count("\n") < 200
+
+
+def test_half_a_surrogate_pair_can_be_shown() -> None:
+    text = r'{"a": "\ud800", "\udfff": 1}'
+    assert "?" in mark_field(text, "b").encode().decode()

@@ -1,16 +1,20 @@
 """What is quarantined for one reason, sent again together once its schema is mended."""
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from django.db import connection
+from django.db.models.signals import post_delete
 from django.test import Client
 
 from tests.admin.conftest import Login
 from tests.cast import approve, evaluate, make_source
 from tracking import again
+from tracking.admin.mending import send_mended
 from tracking.again import delete_old, run_resendings
 from tracking.event import Item
 from tracking.intake import open_intake
@@ -221,6 +225,65 @@ def test_a_held_item_is_mended_by_hand_with_its_trust_and_moment(client: Client,
     assert (event.pk, event.properties, event.message_id) == (item.event_id, {"price": 5}, "m1")
     assert event.context["$public"]
     assert event.occurred_at == item.received_at
+
+
+def test_what_is_mended_while_its_reason_is_sent_again_is_one_event(
+    client: Client, shop: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(shop, order(1))
+    approve("order_completed", MENDED, policy="quarantine")
+    client.post(group_page(shop))
+    item, told, check = Quarantined.objects.get(), [], again.check_row
+
+    def mend() -> None:
+        told.append(send_mended(item, json.dumps(order(1, user_id="somebody else")).encode(), open_intake()))
+        connection.close()
+
+    other = threading.Thread(target=mend)
+
+    def check_late(*args: Any, **kwargs: Any) -> Any:
+        if not other.is_alive() and not told:
+            other.start()
+            other.join(0.5)
+        return check(*args, **kwargs)
+
+    monkeypatch.setattr(again, "check_row", check_late)
+    run_resendings(open_intake(), 10)
+    other.join()
+
+    assert Event.objects.get().user_id == "user1"
+    assert [problem and problem.code for problem in told] == ["sent_already"]
+
+
+def test_what_comes_while_a_reason_is_deleted_stays(
+    client: Client, shop: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(shop, order(1), order(2))
+    monkeypatch.setattr(again, "_DELETED_AT_ONCE", 1)
+
+    def come(**kwargs: Any) -> None:
+        post_delete.disconnect(come, sender=Quarantined)
+        send(shop, order(3))
+
+    post_delete.connect(come, sender=Quarantined)
+    try:
+        client.post(group_page(shop), {"delete": "2"})
+    finally:
+        post_delete.disconnect(come, sender=Quarantined)
+
+    assert json.loads(bytes(Quarantined.objects.get().payload))["message_id"] == "m3"
+
+
+def test_nobody_waits_long_for_what_a_group_would_do(
+    client: Client, shop: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(shop, order(1), order(2))
+    monkeypatch.setattr(again, "_PREVIEW_SECONDS", 0)
+
+    page = client.get(group_page(shop))
+
+    assert page.context["preview"].looked_at == 1
+    assert "Of the first 1," in page.content.decode()
 
 
 def test_room_in_the_quarantine_comes_back_when_items_are_sent_on(

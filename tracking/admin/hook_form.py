@@ -101,8 +101,10 @@ class HookForm(forms.ModelForm):  # type: ignore[type-arg]
         sources = list(Source.objects.values_list("pk", flat=True)[:2])
         if instance is None and len(sources) == 1:
             self.fields["source"].initial = sources[0]
-        self.fields["header"].label = "In which header"
-        self.fields["header"].help_text = "Empty: the one that is usual for this."
+        # Whoever may only look has no such field.
+        if "header" in self.fields:
+            self.fields["header"].label = "In which header"
+            self.fields["header"].help_text = "Empty: the one that is usual for this."
         self.mapping_errors: list[MappingError] = []
         if instance is not None:
             del self.fields["secret"]

@@ -64,16 +64,21 @@ def _write(
         return
     missing = _find_missing(value, at, steps)
     if not children and missing is None:
-        yield Line(text=f"{indent}{before}{json.dumps(value, ensure_ascii=False)}{after}", is_marked=is_marked)
+        yield Line(text=f"{indent}{before}{_dump(value)}{after}", is_marked=is_marked)
         return
     yield Line(text=f"{indent}{before}{opening}", is_marked=is_marked)
     for place, (name, child) in enumerate(children):
-        label = "" if isinstance(name, int) else f"{json.dumps(name, ensure_ascii=False)}: "
+        label = "" if isinstance(name, int) else f"{_dump(name)}: "
         comma = "," if place < len(children) - 1 else ""
         yield from _write(child, (*at, name), steps, label, comma)
     if missing is not None:
-        yield Line(text=f"{indent}  {json.dumps(missing, ensure_ascii=False)}: … is missing", is_marked=True)
+        yield Line(text=f"{indent}  {_dump(missing)}: … is missing", is_marked=True)
     yield Line(text=f"{indent}{closing}{after}", is_marked=is_marked)
+
+
+def _dump(value: Any) -> str:
+    """Return JSON; half a surrogate pair, which no page can hold, as a question mark."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def _find_missing(value: Any, at: tuple[str | int, ...], steps: tuple[str | int, ...]) -> str | None:

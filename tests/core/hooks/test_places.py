@@ -69,7 +69,7 @@ def test_the_worst_mapping_on_the_worst_payload_is_refused_or_done_in_seconds() 
         compiled, errors = compile_mapping(Mapping(event="x", user_id="$[0].a[0].b", properties=properties))
         assert errors == []
         arrived = Arrived(payload=payload, headers={}, values=160_000, fingerprint="f")
-        before = time.monotonic()
+        before = time.thread_time()
         mapped = map_payload(compiled, arrived, hook="h", name="n")
-        assert time.monotonic() - before < 15
+        assert time.thread_time() - before < 15
         assert (mapped.result is Result.EVENT) == (amount * 160_000 <= MAX_LOOKS)
