@@ -283,6 +283,23 @@ def test_the_list_asks_no_more_of_the_database_for_more_destinations(
         client.get(PAGE)
 
 
+@pytest.mark.parametrize("to", ["pause", "resume"])
+def test_a_page_from_before_it_was_switched_off_promises_nothing_that_is_not_so(
+    login: Login, other_side: OtherSide, to: str
+) -> None:
+    client = login("Developer")
+    destination, _ = make_webhook(client, other_side)
+    switch(client, destination, "on")
+    switch(client, destination, "off")
+
+    answer = client.post(f"{PAGE}{destination.pk}/switch/", {"to": to}, follow=True).content.decode()
+
+    destination.refresh_from_db()
+    assert destination.state == "off"
+    assert "was switched off meanwhile: it has no place in the log" in answer
+    assert not LaneCursor.objects.exclude(consumer="evaluator").exists()
+
+
 def test_deleting_a_destination_forgets_its_place_in_the_log(login: Login, other_side: OtherSide) -> None:
     client = login("Developer")
     destination, _ = make_webhook(client, other_side)

@@ -9,10 +9,11 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from tests.cast import ADA, evaluate, make_rule, report
-from tests.forward.conftest import SECRET, MakeDestination, forward
+from tests.forward.conftest import SECRET, MakeDestination, forward, let_wait_pass, load_progress
 from tests.other_side import Heard, OtherSide, Say
 from tracking.event import IMPORT, compute_anonymous_profile_id, compute_user_profile_id
 from tracking.models import Event, Source
+from triggers.forward.send import MOST_REFUSALS
 from triggers.models import Activation, CopyCount, RefusedCopy
 
 MICROSECONDS = 1_000_000
@@ -277,3 +278,67 @@ def test_an_activation_is_an_event_of_its_own_there(
     assert words["rule"] == "Bought"
     assert words["event_name"] == "purchase"
     assert str(Activation.objects.get().pk) in (words.get("event_id"), words.get("$insert_id"))
+
+
+def test_mixpanel_that_names_every_event_is_believed_for_20_of_them(
+    source: Source, other_side: OtherSide, make_destination: MakeDestination
+) -> None:
+    destination = make_destination("mixpanel")
+    for number in range(30):
+        report("visit", source=source, user_id=f"user-{number}")
+    evaluate()
+
+    def refuse_all(request: Heard) -> Say:
+        failed = [{"index": place, "field": "", "message": "no such project"} for place in range(len(request.json))]
+        return Say(status=400, body=json.dumps({"code": 400, "failed_records": failed}).encode())
+
+    other_side.answer = refuse_all
+    for _ in range(3):
+        forward()
+        let_wait_pass()
+    assert RefusedCopy.objects.count() == MOST_REFUSALS
+    assert load_progress(destination).error == "It refuses everything. no such project"
+
+
+@pytest.mark.parametrize("place", [-1, 2])
+def test_names_of_events_that_were_not_sent_take_nothing_for_sent(
+    source: Source, other_side: OtherSide, make_destination: MakeDestination, place: int
+) -> None:
+    make_destination("mixpanel")
+    for number in range(2):
+        report("visit", source=source, user_id=f"user-{number}")
+    evaluate()
+    body = json.dumps({"code": 400, "failed_records": [{"index": place, "message": "no"}]}).encode()
+    other_side.answer = lambda request: Say(status=400, body=body)
+    forward()
+    assert (CopyCount.objects.get().sent, CopyCount.objects.get().refused) == (0, 2)
+
+
+def test_what_the_other_side_says_can_always_be_noted(
+    source: Source, other_side: OtherSide, make_destination: MakeDestination
+) -> None:
+    make_destination("mixpanel")
+    report("visit", source=source)
+    evaluate()
+    body = json.dumps({"code": 400, "failed_records": [{"index": 0, "message": "a\0b"}]}).encode()
+    other_side.answer = lambda request: Say(status=400, body=body)
+    forward()
+    assert RefusedCopy.objects.get().reason == "ab"
+
+
+def test_what_was_taken_behind_a_copy_that_was_not_is_sent_again_with_its_id(
+    source: Source, other_side: OtherSide, make_destination: MakeDestination
+) -> None:
+    make_destination("mixpanel", traits=["plan"])
+    report("$identify", source=source, properties={"traits": {"plan": "gold"}})
+    report("visit", source=source)
+    evaluate()
+    other_side.answer = lambda request: Say(status=500 if request.path.startswith("/engage") else 200)
+    forward()
+    other_side.recover()
+    let_wait_pass()
+    forward()
+    imports = [request.json for request in other_side.taken if request.path.startswith("/import")]
+    assert len(imports) == 2
+    assert imports[0] == imports[1]
+    assert (CopyCount.objects.get().sent, CopyCount.objects.get().refused) == (2, 0)

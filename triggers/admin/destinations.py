@@ -19,7 +19,7 @@ from engagement.lib.say import mark_moment, say_moment
 from triggers.admin.destination_form import COPIED, FORMS
 from triggers.admin.destination_words import draw_sent, load_refusals, load_standings, say_choice
 from triggers.forward.standing import MOST_STRIKES
-from triggers.forward.switch import pause, switch_off, switch_on
+from triggers.forward.switch import pause, resume, switch_off, switch_on
 from triggers.forward.trial import try_destination
 from triggers.models import CopyLease, Destination, DestinationKind, DestinationState
 
@@ -30,9 +30,9 @@ _KINDS = (
 )
 # After saving the page comes back: there it is tried and switched on.
 _PLAIN_SAVE = {"show_save_and_add_another": False, "show_save_and_continue": False}
-_SWITCHES = {
+_SWITCHES: dict[str, tuple[Callable[[Destination], bool | None], str]] = {
     "on": (switch_on, "“{}” is sent what happens from now on."),
-    "resume": (switch_on, "“{}” goes on where it was."),
+    "resume": (resume, "“{}” goes on where it was."),
     "pause": (pause, "“{}” is paused. What happens meanwhile is kept for it."),
     "off": (switch_off, "“{}” is off."),
 }
@@ -202,7 +202,9 @@ class DestinationAdmin(PageAdmin):
         if request.method != "POST":
             return self._ask_to_switch_off(request, destination)
         turn, words = _SWITCHES[to]
-        turn(destination)
+        if turn(destination) is False:
+            messages.error(request, f"“{destination.name}” was switched off meanwhile: it has no place in the log.")
+            return HttpResponseRedirect(_find_page(destination_id))
         self.log_change(request, destination, f"Switched: {to}.")
         messages.success(request, words.format(destination.name))
         return HttpResponseRedirect(_find_page(destination_id))

@@ -17,6 +17,7 @@ from triggers.forward.send import Outcome
 from triggers.forward.standing import SHORTEST, judge_lanes, load_lanes, release_lanes
 
 KEPT_AN_HOUR = 100
+_MOST_WORDS = 1_000
 KEPT = timedelta(days=35)
 
 _LOCK = """
@@ -95,9 +96,14 @@ def _count(connection: Connection, destination_id: int, settled: Sequence[Copy],
         connection.execute(_FORGET_COUNTS, (destination_id, KEPT))
         connection.execute(_FORGET_REFUSED, (destination_id, KEPT))
     for copy in _leave_out_erased(connection, refused[: max(KEPT_AN_HOUR - before, 0)]):
-        reason = outcome.refused[copy.id]
-        connection.execute(_NOTE, (destination_id, copy.id, copy.lane, copy.name, reason[:1000]))
+        reason = _clean(outcome.refused[copy.id])
+        connection.execute(_NOTE, (destination_id, copy.id, copy.lane, copy.name, reason))
         log.info("copy_refused", destination_id=destination_id, copy_id=str(copy.id))
+
+
+def _clean(reason: str) -> str:
+    """Return what the other side said as it can be stored: what it says must not keep the cursors from moving."""
+    return reason.replace("\0", "")[:_MOST_WORDS]
 
 
 def _leave_out_erased(connection: Connection, copies: Sequence[Copy]) -> list[Copy]:
@@ -116,7 +122,7 @@ def _note_standing(connection: Connection, claim: Claim, failures: int, outcome:
         _note_trouble(connection, claim, failures, outcome.shut)
         return
     for trouble in outcome.troubles.values():
-        connection.execute(_SAY, (trouble.verdict.reason[:1000], claim.destination_id))
+        connection.execute(_SAY, (_clean(trouble.verdict.reason), claim.destination_id))
     if claim.is_probe and failures:
         # Nothing in this lane was for the other side, or it is known not to be taken: the next lane tries it.
         connection.execute(_CALM, (claim.destination_id,))
@@ -128,7 +134,7 @@ def _note_trouble(connection: Connection, claim: Claim, failures: int, trouble: 
         return
     number = failures + 1
     pause = max(trouble.retry_after or compute_backoff(claim.token, number), SHORTEST)
-    connection.execute(_FAIL, (number, pause, trouble.reason[:1000], claim.destination_id))
+    connection.execute(_FAIL, (number, pause, _clean(trouble.reason), claim.destination_id))
     if trouble.result is Result.GONE:
         connection.execute(_PAUSE, (claim.destination_id,))
     log.warning("destination_refuses", destination_id=claim.destination_id, failures=number)

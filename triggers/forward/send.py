@@ -77,11 +77,12 @@ class Refusals:
 
     def weigh(self, parcel: Parcel, verdict: Verdict) -> Verdict:
         """Count; return the verdict, or where too many were refused before that nothing is taken."""
-        is_refused = verdict.result is Result.REFUSED
-        refused = len(parcel.copies) if is_refused else len(verdict.refused)
-        if verdict.result not in (Result.SENT, Result.REFUSED) or (is_refused and refused > 1):
-            # Of several it is not known yet which.
+        refused = len(parcel.copies) if verdict.result is Result.REFUSED else len(verdict.refused)
+        if verdict.result not in (Result.SENT, Result.REFUSED):
             return verdict
+        if refused == len(parcel.copies) > 1:
+            # It is not known yet which; nor, where each is named, whether anything is taken at all.
+            return msgspec.structs.replace(verdict, result=Result.REFUSED)
         with self._lock:
             if refused < len(parcel.copies):
                 self.number = 0

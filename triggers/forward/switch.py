@@ -9,6 +9,7 @@ from triggers.models import Destination, DestinationProgress, DestinationState
 _TIMEOUT_MS = 5_000
 _LOCK = "select from triggers_destinationprogress where destination_id = %s for update"
 _STATE = "update triggers_destination set state = %s where id = %s"
+_PAUSE = "update triggers_destination set state = 'paused' where id = %s and state <> 'off'"
 _AFRESH = """
 update triggers_destinationprogress
    set failures = 0, refusals = 0, failing_since = null, retry_at = null, error = '', error_at = null
@@ -17,6 +18,15 @@ update triggers_destinationprogress
 _TRY_NOW = "update triggers_destinationprogress set retry_at = null where destination_id = %s"
 _TRY_LANES_NOW = "update triggers_copylease set retry_at = null where destination_id = %s"
 _END_LEASES = "delete from triggers_copylease where destination_id = %s"
+
+
+def resume(destination: Destination) -> bool:
+    """Go on where it was paused; return False for one that is off, which has no place to go on from."""
+    destination.refresh_from_db(fields=["state"])
+    if destination.state == DestinationState.OFF:
+        return False
+    switch_on(destination)
+    return True
 
 
 def switch_on(destination: Destination) -> None:
@@ -35,21 +45,23 @@ def switch_on(destination: Destination) -> None:
     destination.state = DestinationState.ON
 
 
-def pause(destination: Destination) -> None:
-    """Send nothing, and keep the place in the log: all that happens meanwhile is sent later."""
-    _turn(destination, DestinationState.PAUSED, forget=False)
+def pause(destination: Destination) -> bool:
+    """Send nothing, and keep the place in the log: all that happens meanwhile is sent later.
+
+    Return False for one that is off: it has no place to keep.
+    """
+    with open_connection("engagement-admin", timeout_ms=_TIMEOUT_MS) as connection, connection.transaction():
+        connection.execute(_LOCK, (destination.pk,))
+        has_place = connection.execute(_PAUSE, (destination.pk,)).rowcount > 0
+    destination.state = DestinationState.PAUSED if has_place else DestinationState.OFF
+    return has_place
 
 
 def switch_off(destination: Destination) -> None:
     """Send nothing and keep no place: what was not sent yet, and what happens meanwhile, is never sent."""
-    _turn(destination, DestinationState.OFF, forget=True)
-
-
-def _turn(destination: Destination, state: DestinationState, *, forget: bool) -> None:
     with open_connection("engagement-admin", timeout_ms=_TIMEOUT_MS) as connection, connection.transaction():
         connection.execute(_LOCK, (destination.pk,))
-        connection.execute(_STATE, (state.value, destination.pk))
-        if forget:
-            connection.execute(_END_LEASES, (destination.pk,))
-            stop_following(connection, name_consumer(destination.pk))
-    destination.state = state
+        connection.execute(_STATE, (DestinationState.OFF.value, destination.pk))
+        connection.execute(_END_LEASES, (destination.pk,))
+        stop_following(connection, name_consumer(destination.pk))
+    destination.state = DestinationState.OFF

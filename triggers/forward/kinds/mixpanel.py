@@ -39,7 +39,9 @@ class Mixpanel(Kind, frozen=True, kw_only=True):
         answer = _read_answer(reply)
         if reply.status == 400 and answer.failed_records:
             refused = {failed.index: f"{failed.field} {failed.message}".strip() for failed in answer.failed_records}
-            return Verdict(result=Result.SENT, refused=refused)
+            # Names of events that were not sent say nothing of those that were.
+            if all(0 <= place < len(parcel.copies) for place in refused):
+                return Verdict(result=Result.SENT, refused=refused)
         if reply.status == 200 and answer.status in (0, "0"):
             return Verdict(result=Result.REFUSED, reason=answer.error or "It answered 200 and took nothing.")
         return judge_status(reply, now)
