@@ -9,7 +9,7 @@ import pytest
 from tracking.schema.compile import SchemaInvalid, compile_schema, parse_schema
 
 DISGUISED = {f"a{level}": {"allOf": [{"$ref": f"#/$defs/%61{level + 1}"}] * 2} for level in range(30)}
-DECOYS = {f"%61{level}": {} for level in range(31)} | {"a30": {}}
+DECOYS: dict[str, Any] = {**{f"%61{level}": {} for level in range(31)}, "a30": {}}
 CHAINED = {f"a{level}": {"anyOf": [{"$ref": f"#/$defs/a{level + 1}"}]} for level in range(300)} | {"a300": {}}
 DOUBLING = {f"a{level}": {"allOf": [{"$ref": f"#/$defs/a{level + 1}"}] * 2} for level in range(30)} | {"a30": {}}
 
