@@ -46,6 +46,9 @@ PAGES = (
 )
 
 
+LONG_ID = "person-" + "x" * 190
+
+
 @pytest.fixture
 def open_admin(open_page: OpenPage, live_platform: LivePlatform) -> OpenAdmin:
     """Open a page of the admin, signed in."""
@@ -334,3 +337,25 @@ def test_a_condition_offers_the_values_that_a_property_has_had(
 
     expect(page.locator("#rule-properties option[value=colour]")).to_have_attribute("label", "colour (text)")
     expect(page.locator("#rule-values option")).to_have_attribute("value", "amber")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_long_id_is_shown_whole_wherever_it_stands(
+    open_admin: OpenAdmin, live_platform: LivePlatform, width: int
+) -> None:
+    report_from_shop(live_platform, {"event": "page_view", "user_id": LONG_ID})
+    page = open_admin("/admin/tracking/event/", width=width)
+    for path in ("/admin/tracking/event/", f"/admin/tracking/profile/?q={LONG_ID}"):
+        page.goto(path)
+        shown = page.get_by_role("link", name=LONG_ID).first
+        assert shown.evaluate(_IS_WITHIN_ITS_CELL), path
+    shown.click()
+    page.get_by_role("link", name=re.compile("Erase this person")).click()
+    expect(page.get_by_label("To erase this person")).to_be_visible()
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+_IS_WITHIN_ITS_CELL = """link => {
+    const [inner, cell] = [link, link.closest("td, th")].map(one => one.getBoundingClientRect());
+    return inner.right <= Math.min(cell.right, innerWidth) && inner.bottom <= cell.bottom;
+}"""

@@ -23,7 +23,10 @@ _OVERLAPS = (timedelta(0), timedelta(hours=1), timedelta(days=1), timedelta(days
 _FOREIGN = "foreign"
 _KINDS = (
     (KeyKind.PUBLIC.value, "A new public key: for pages and phones; it may only append."),
-    (_FOREIGN, "A public key that your clients carry already: their Segment write key, Mixpanel token or G-… id."),
+    (
+        _FOREIGN,
+        "A public key that your clients carry already: their Segment write key, Mixpanel token, G-… id or phc_… key.",
+    ),
     (KeyKind.SECRET.value, "A new secret key: for servers; it may read back too."),
     (KeyKind.IDENTITY.value, "A new identity secret: your server makes user hashes with it."),
     (KeyKind.SIGNING.value, "A new signing secret: your server signs its requests with it."),
