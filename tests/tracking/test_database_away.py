@@ -16,6 +16,7 @@ from tracking import registry
 from tracking.hooks.known import forget_hooks
 from tracking.models import Event, Source
 from tracking.registry import Registry, forget_registry, get_registry
+from tracking.sources import create_source
 
 SEGMENT = {"type": "track", "event": "view", "userId": "ada", "messageId": "m1", "writeKey": "k"}
 MIXPANEL = [{"event": "view", "properties": {"token": "k", "distinct_id": "ada", "$insert_id": "m1"}}]
@@ -103,6 +104,35 @@ def test_so_is_one_whose_body_is_damaged(tmp_path: Path) -> None:
     with lose_database(tmp_path):
         client = Client(raise_request_exception=False)
         assert client.post("/v1/identify", b"\x1f\x8bxx", content_type="application/json").status_code == 503
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize("is_key_known", [False, True])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", "/v1/profiles/ada"),
+        ("delete", "/v1/profiles/ada"),
+        ("get", "/v1/profiles/ada/export"),
+        ("get", "/v1/profiles/ada/events"),
+        ("get", "/v1/deliveries"),
+        ("get", "/v1/schema"),
+    ],
+)
+def test_who_reads_or_erases_is_told_to_ask_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, path: str, is_key_known: bool
+) -> None:
+    _, keys = create_source("Shop")
+    forget_registry()
+    known = get_registry()
+    with lose_database(tmp_path):
+        if is_key_known:
+            monkeypatch.setattr("tracking.api.auth.get_registry", lambda: known)
+        client = Client(raise_request_exception=False)
+        answer = getattr(client, method)(path, headers={"authorization": f"Bearer {keys.secret_key}"})
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer["Retry-After"]) > 0
 
 
 def test_what_comes_again_is_taken_once_the_database_is_back(source: Source, tmp_path: Path) -> None:
