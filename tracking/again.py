@@ -15,8 +15,8 @@ from django.contrib.auth.models import User
 from django.db import Error, transaction
 from django.db.models import Max, QuerySet
 
+from tracking.acceptance import check_offer
 from tracking.caller import Caller
-from tracking.door import check_offer
 from tracking.event import Item, Rejection
 from tracking.hooks import hold
 from tracking.hooks.known import describe_hook

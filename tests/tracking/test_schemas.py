@@ -115,7 +115,7 @@ def test_what_could_not_be_written_is_not_answered_as_held(shop: Source, monkeyp
     def fail(*_: Any) -> int:
         raise quarantine.HoldFailed("away")
 
-    monkeypatch.setattr("tracking.door.hold_items", fail)
+    monkeypatch.setattr("tracking.acceptance.hold_items", fail)
 
     answer = send(shop, FITS, BROKEN)
 

@@ -10,8 +10,8 @@ from uuid import UUID
 import msgspec
 
 from engagement.lib.ids import compute_id
+from tracking.acceptance import offer_items
 from tracking.caller import Caller
-from tracking.door import offer_items
 from tracking.event import Receipt, Rejection, compute_profile_id
 from tracking.hooks.known import KnownHook, describe_hook
 from tracking.intake import Intake

@@ -4,99 +4,57 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
-from tracking.event import ALIAS, IDENTIFY, Item, Receipt, Rejection
+from tracking.event import ALIAS, Item, Receipt, Rejection
 from tracking.schema.validate import MAX_BATCH, needs_look
-from tracking.traits import OPERATORS
 from tracking.wire.body import check_values, inflate
 from tracking.wire.dialect import Dialect, Parsed, Told
-from tracking.wire.fields import drop_own_names
 from tracking.wire.mending import prune
+from tracking.wire.native_items import (
+    AliasIn,
+    BatchIn,
+    EventIn,
+    IdentifyIn,
+    Moment,
+    RawBatchIn,
+    describe_error,
+    make_identify,
+    make_item,
+    read_id,
+)
 from tracking.wire.request import WireError, WireRequest, WireResponse
 
 SNIPPET_PATH = "/track-event"
 
-Id = str | int | None
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-class _Event(msgspec.Struct, forbid_unknown_fields=True):
-    event: str
-    user_id: Id = None
-    anonymous_id: Id = None
-    message_id: Id = None
-    timestamp: Moment | None = None
-    sent_at: Moment | None = None
-    properties: dict[str, Any] | None = None
-    context: dict[str, Any] | None = None
-    user_hash: str | None = None
-
-
-class _Batch(msgspec.Struct, forbid_unknown_fields=True):
-    events: list[_Event]
-    sent_at: Moment | None = None
-
-
-class _RawBatch(msgspec.Struct, forbid_unknown_fields=True):
-    events: list[msgspec.Raw]
-    sent_at: Moment | None = None
-
-
-class _Identify(msgspec.Struct, forbid_unknown_fields=True):
-    user_id: Id
-    anonymous_id: Id = None
-    traits: dict[str, Any] | None = None
-    set_once: dict[str, Any] | None = None
-    add: dict[str, int | float] | None = None
-    append: dict[str, Any] | None = None
-    union: dict[str, list[Any]] | None = None
-    remove: dict[str, Any] | None = None
-    unset: list[str] | None = None
-    message_id: Id = None
-    timestamp: Moment | None = None
-    sent_at: Moment | None = None
-    context: dict[str, Any] | None = None
-    user_hash: str | None = None
-
-
-class _Alias(msgspec.Struct, forbid_unknown_fields=True):
-    previous_id: Id
-    user_id: Id
-    message_id: Id = None
-    timestamp: Moment | None = None
-    sent_at: Moment | None = None
-    user_hash: str | None = None
-
-
 _FORBIDDEN = frozenset({"reserved_event", "server_only", "user_hash_required", "user_hash_wrong"})
 _OWN_KEYS = ("event", "user_hash", "user_id", "anonymous_id", "message_id", "timestamp", "sent_at", "context")
-_event_decoder = msgspec.json.Decoder(_Event)
-_batch_decoder = msgspec.json.Decoder(_Batch)
-_raw_batch_decoder = msgspec.json.Decoder(_RawBatch)
+_event_decoder = msgspec.json.Decoder(EventIn)
+_batch_decoder = msgspec.json.Decoder(BatchIn)
+_raw_batch_decoder = msgspec.json.Decoder(RawBatchIn)
 _object_decoder = msgspec.json.Decoder(dict[str, Any])
-_identify_decoder = msgspec.json.Decoder(_Identify)
-_alias_decoder = msgspec.json.Decoder(_Alias)
+_identify_decoder = msgspec.json.Decoder(IdentifyIn)
+_alias_decoder = msgspec.json.Decoder(AliasIn)
 
 
 def parse_snippet(body: bytes) -> Parsed:
     """Parse `/track-event`: every key but the event's own is a property; a `properties` object is merged in."""
     try:
         whole = _decode(_object_decoder.decode, body)
-        return [_make_item(0, _gather_properties(whole), None)]
+        return [make_item(0, _gather_properties(whole), None)]
     except msgspec.ValidationError as error:
-        return [_describe_error(0, error)]
+        return [describe_error(0, error)]
 
 
-def _gather_properties(whole: dict[str, Any]) -> _Event:
+def _gather_properties(whole: dict[str, Any]) -> EventIn:
     own = {key: whole.pop(key) for key in _OWN_KEYS if key in whole}
     nested = whole.get("properties")
     if isinstance(nested, dict):
         del whole["properties"]
         whole = nested | whole
-    return msgspec.convert(own | {"properties": whole}, _Event)
+    return msgspec.convert(own | {"properties": whole}, EventIn)
 
 
 def read_events(body: bytes) -> Told:
@@ -109,7 +67,7 @@ def read_events(body: bytes) -> Told:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _read_one_by_one(body)
     _check_length(len(batch.events))
-    items = [_make_item(index, event, batch.sent_at) for index, event in enumerate(batch.events)]
+    items = [make_item(index, event, batch.sent_at) for index, event in enumerate(batch.events)]
     return Told(items=items, raw=_Pieces(body))
 
 
@@ -118,7 +76,7 @@ def parse_any(body: bytes) -> Parsed:
     try:
         whole = _decode(_object_decoder.decode, body)
     except msgspec.ValidationError as error:
-        return [_describe_error(0, error)]
+        return [describe_error(0, error)]
     if "event" not in whole and "previous_id" in whole:
         return parse_alias(body)
     return parse_identify(body) if "event" not in whole and "traits" in whole else parse_snippet(body)
@@ -127,9 +85,9 @@ def parse_any(body: bytes) -> Parsed:
 def parse_identify(body: bytes) -> Parsed:
     """Parse `/v1/identify`: a user's traits, and the anonymous id that they had before."""
     try:
-        return [_make_identify(0, _decode(_identify_decoder.decode, body), None)]
+        return [make_identify(0, _decode(_identify_decoder.decode, body), None)]
     except msgspec.ValidationError as error:
-        return [_describe_error(0, error)]
+        return [describe_error(0, error)]
 
 
 def parse_alias(body: bytes) -> Parsed:
@@ -137,16 +95,16 @@ def parse_alias(body: bytes) -> Parsed:
     try:
         told = _decode(_alias_decoder.decode, body)
     except msgspec.ValidationError as error:
-        return [_describe_error(0, error)]
-    previous_id = _text(told.previous_id)
+        return [describe_error(0, error)]
+    previous_id = read_id(told.previous_id)
     if not previous_id:
         message = "Give the id that the person had before."
         return [Rejection(index=0, code="identity_required", field="previous_id", message=message)]
     item = Item(
         index=0,
         name=ALIAS,
-        user_id=_text(told.user_id),
-        message_id=_text(told.message_id),
+        user_id=read_id(told.user_id),
+        message_id=read_id(told.message_id),
         timestamp=told.timestamp,
         sent_at=told.sent_at,
         user_hash=told.user_hash,
@@ -186,12 +144,12 @@ def _read_one_by_one(body: bytes) -> Told:
 
 def _parse_event(body: bytes) -> Parsed:
     try:
-        return [_make_item(0, _decode(_event_decoder.decode, body), None)]
+        return [make_item(0, _decode(_event_decoder.decode, body), None)]
     except msgspec.ValidationError as error:
-        return [_describe_error(0, error)]
+        return [describe_error(0, error)]
 
 
-def _split(body: bytes) -> _RawBatch:
+def _split(body: bytes) -> RawBatchIn:
     """Cut a batch into its items.
 
     Half a surrogate pair, or NaN, makes the strict parser refuse the whole body, and so does what is nested too deep;
@@ -205,7 +163,7 @@ def _split(body: bytes) -> _RawBatch:
         try:
             whole = json.loads(prune(body))
             raw = [msgspec.Raw(json.dumps(item).encode()) for item in whole["events"]]
-            return _RawBatch(events=raw, sent_at=msgspec.convert(whole.get("sent_at"), Moment | None))
+            return RawBatchIn(events=raw, sent_at=msgspec.convert(whole.get("sent_at"), Moment | None))
         except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
             raise WireError(400, "invalid_json", f"The body is not valid JSON in UTF-8: {error}.") from None
     except UnicodeDecodeError as error:
@@ -215,19 +173,19 @@ def _split(body: bytes) -> _RawBatch:
 def _parse_single_event(body: bytes, batch_error: msgspec.ValidationError) -> Parsed:
     """A single event may hold the word "events" too, as a property."""
     try:
-        return [_make_item(0, _event_decoder.decode(body), None)]
+        return [make_item(0, _event_decoder.decode(body), None)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        described = _describe_error(0, batch_error)
+        described = describe_error(0, batch_error)
         raise WireError(400, described.code, described.message, described.field) from None
 
 
 def _parse_raw(index: int, raw: msgspec.Raw, sent_at: datetime | None) -> Item | Rejection:
     try:
         if b'"traits"' in bytes(raw) and _is_identify(raw):
-            return _make_identify(index, _identify_decoder.decode(raw), sent_at)
-        return _make_item(index, _event_decoder.decode(raw), sent_at)
+            return make_identify(index, _identify_decoder.decode(raw), sent_at)
+        return make_item(index, _event_decoder.decode(raw), sent_at)
     except msgspec.ValidationError as error:
-        return _describe_error(index, error)
+        return describe_error(index, error)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         message = "The item is not valid JSON, is nested too deep, or holds half of a surrogate pair."
         return Rejection(index=index, code="invalid_json", message=message)
@@ -250,50 +208,9 @@ def _is_object(body: bytes) -> bool:
     return body.lstrip()[:1] == b"{"
 
 
-def _make_item(index: int, event: _Event, batch_sent_at: datetime | None) -> Item | Rejection:
-    if event.event.startswith("$"):
-        message = "Names that begin with a dollar sign belong to the platform."
-        return Rejection(index=index, code="reserved_event", field="event", message=message)
-    return Item(
-        index=index,
-        name=event.event,
-        user_id=_text(event.user_id),
-        anonymous_id=_text(event.anonymous_id),
-        message_id=_text(event.message_id),
-        timestamp=event.timestamp,
-        sent_at=event.sent_at or batch_sent_at,
-        user_hash=event.user_hash,
-        properties=event.properties or {},
-        context=drop_own_names(event.context) if event.context else {},
-    )
-
-
 def _is_identify(raw: msgspec.Raw) -> bool:
     whole = _object_decoder.decode(raw)
     return "traits" in whole and "event" not in whole
-
-
-def _make_identify(index: int, told: _Identify, batch_sent_at: datetime | None) -> Item:
-    return Item(
-        index=index,
-        name=IDENTIFY,
-        user_id=_text(told.user_id),
-        anonymous_id=_text(told.anonymous_id),
-        message_id=_text(told.message_id),
-        timestamp=told.timestamp,
-        sent_at=told.sent_at or batch_sent_at,
-        user_hash=told.user_hash,
-        properties={"traits": told.traits or {}} | _read_operators(told),
-        context=drop_own_names(told.context or {}),
-    )
-
-
-def _read_operators(told: _Identify) -> dict[str, Any]:
-    return {name: operands for name in OPERATORS if (operands := getattr(told, name)) is not None}
-
-
-def _text(value: str | int | None) -> str | None:
-    return str(value) if type(value) is int else value  # type: ignore[return-value]
 
 
 def _check_length(length: int) -> None:
@@ -302,19 +219,6 @@ def _check_length(length: int) -> None:
         raise WireError(413, "too_many_events", message, "events")
     if length == 0:
         raise WireError(400, "no_events", "The list of events is empty.", "events")
-
-
-def _describe_error(index: int, error: msgspec.ValidationError) -> Rejection:
-    text, _, path = str(error).partition(" - at `$")
-    field = path.rstrip("`").lstrip(".") or _name_field(text)
-    code = "naive_timestamp" if "timezone" in text else "invalid_field"
-    return Rejection(index=index, code=code, field=field, message=f"{text.replace('`', chr(39))}.")
-
-
-def _name_field(text: str) -> str | None:
-    """An unknown or missing field stands in the sentence alone."""
-    parts = text.split("`")
-    return parts[1] if "field" in text and len(parts) == 3 else None
 
 
 _PARSERS: dict[str, Callable[[bytes], Parsed]] = {
