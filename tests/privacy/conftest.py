@@ -3,12 +3,14 @@
 from typing import Any
 from uuid import UUID
 
+import pytest
 from django.test import Client
 
 from engagement.lib.postgres import open_connection
 from tests.cast import approve, evaluate
 from tracking.erasure.ask import ask_erasure
 from tracking.models import Erasure, Source
+from triggers.evaluate import run as evaluate_run
 from triggers.worker import get_worker
 
 _COLUMNS = """
@@ -53,3 +55,10 @@ def erase(profile_id: UUID) -> Erasure:
     receipt = ask_erasure(get_worker().connection, profile_id, "test")
     evaluate()
     return Erasure.objects.get(pk=str(receipt))
+
+
+def decide_lanes(monkeypatch: pytest.MonkeyPatch, *lanes: int) -> None:
+    """Have the evaluator take a pass in these lanes alone."""
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate_run, "find_lagging_lanes", lambda *_: lanes)
+        get_worker().evaluator.run_pass()

@@ -6,12 +6,11 @@ import pytest
 
 from engagement.lib.ids import compute_lane
 from tests.cast import ADA, ON_CART, evaluate, make_rule, report
-from tests.privacy.conftest import erase, find_mentions
+from tests.privacy.conftest import decide_lanes, erase, find_mentions
 from tracking.erasure.ask import ask_erasure
 from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
 from tracking.models import Erasure, Event, Profile, Source
 from triggers.audit.compare import audit
-from triggers.evaluate import run as evaluate_run
 from triggers.models import Activation
 from triggers.worker import get_worker
 
@@ -54,9 +53,7 @@ def test_a_device_that_has_just_become_somebodys_is_erased_with_them(
     report("view", source=source, user_id=None, anonymous_id="phone")
     evaluate()
     report("signed_in", source=source, anonymous_id="phone")
-    with monkeypatch.context() as patch:
-        patch.setattr(evaluate_run, "find_lagging_lanes", lambda *_: [compute_lane(ADA_ID)])
-        get_worker().evaluator.run_pass()
+    decide_lanes(monkeypatch, compute_lane(ADA_ID))
     phone = compute_anonymous_profile_id(source.pk, "phone")
     assert Profile.objects.get(pk=phone).linked_to is None
 
@@ -214,3 +211,24 @@ def test_who_turns_out_to_be_the_person_after_a_device_was_told_leaves_no_name_o
     words = [f"{name}_{number}" for number in range(12) for name in ("eve", "bob")]
     assert find_mentions(*words, *map(str, people), *[one.hex for one in people]) == {}
     assert not Erasure.objects.filter(completed_at=None).exists()
+
+
+def test_of_two_ids_that_an_alias_is_about_to_bring_together_both_go_where_both_are_named(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = compute_user_profile_id("old-ada")
+    report("$identify", source=source, user_id="old-ada", properties={"traits": {"email": "ada@example.com"}})
+    report("view", source=source)
+    evaluate()
+    report("$alias", source=source, properties={"previous_id": "old-ada"})
+    for profile_id in (ADA_ID, old):
+        ask_erasure(get_worker().connection, profile_id, "test")
+
+    # The request to join comes to the old id's lane behind its erasure, and she who asks is gone by then.
+    decide_lanes(monkeypatch, compute_lane(ADA_ID))
+    evaluate()
+
+    assert is_all_gone()
+    assert find_mentions("ada@example.com", "old-ada", str(old)) == {}
+    assert Erasure.objects.exclude(completed_at=None).count() == 2
+    assert audit().is_clean

@@ -2,18 +2,22 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
 from engagement.lib.ids import compute_lane
 from tests.cast import ON_CART, evaluate, make_rule, report
-from tests.privacy.conftest import erase, find_mentions
+from tests.privacy.conftest import decide_lanes, erase, find_mentions
 from tracking.erasure.ask import ask_erasure
 from tracking.erasure.periods import load_spans
 from tracking.event import LINKED, compute_anonymous_profile_id, compute_user_profile_id
+from tracking.log.read import LoggedEvent
+from tracking.log.write import Connection
 from tracking.models import Erasure, Event, Profile, ProfileChange, Source, Tombstone
 from tracking.profiles import load_person
 from triggers.audit.compare import audit
+from triggers.erase.carry_out import carry_out
 from triggers.erase.preview import Held, count_held
 from triggers.evaluate import run as evaluate_run
 from triggers.export import export_person
@@ -144,6 +148,22 @@ def test_who_uses_a_device_for_the_second_time_loses_the_first_too(source: Sourc
     assert audit().is_clean
 
 
+def lane_of(person: str) -> int:
+    return compute_lane(compute_user_profile_id(person))
+
+
+def watch_orders(monkeypatch: pytest.MonkeyPatch, receipt: UUID | None) -> list[bool]:
+    """Note, of each order that is carried out, whether the receipt said already that all is done."""
+    said: list[bool] = []
+
+    def carry_out_watched(connection: Connection, event: LoggedEvent) -> bool:
+        said.append(Erasure.objects.get(pk=str(receipt)).completed_at is not None)
+        return carry_out(connection, event)
+
+    monkeypatch.setattr(evaluate_run, "carry_out", carry_out_watched)
+    return said
+
+
 @pytest.mark.parametrize("first", ["ada-lovelace", "ada-king"])
 def test_who_is_found_to_be_the_person_after_their_device_was_told_loses_their_times_on_it_too(
     source: Source, monkeypatch: pytest.MonkeyPatch, first: str
@@ -155,18 +175,19 @@ def test_who_is_found_to_be_the_person_after_their_device_was_told_loses_their_t
         browse(source, person)
     report("$alias", source=source, user_id="ada-king", properties={"previous_id": "ada-lovelace"})
 
-    def decide_lane_of(person: str) -> None:
-        with monkeypatch.context() as patch:
-            lane = compute_lane(compute_user_profile_id(person))
-            patch.setattr(evaluate_run, "find_lagging_lanes", lambda *_: [lane])
-            get_worker().evaluator.run_pass()
-
     # She is asked to join and does, and is not heard of before the erasure begins.
-    decide_lane_of("ada-king")
+    decide_lanes(monkeypatch, lane_of("ada-king"))
     receipt = ask_erasure(get_worker().connection, compute_user_profile_id("ada-king"), "test")
-    decide_lane_of("ada-lovelace")
+    decide_lanes(monkeypatch, lane_of("ada-lovelace"))
+    carried_out = watch_orders(monkeypatch, receipt)
+    # The device comes last, and is told twice.
+    device = compute_lane(compute_anonymous_profile_id(source.pk, "family-tablet"))
+    for _ in range(3):
+        decide_lanes(monkeypatch, *(lane for lane in range(64) if lane != device))
     evaluate()
 
+    assert len(carried_out) > 4
+    assert not any(carried_out), "the receipt said that it was done before all was"
     assert list_steps() == []
     assert find_mentions("ada-lovelace", "ada-king", str(compute_user_profile_id("ada-lovelace"))) == {}
     assert not Profile.objects.exclude(linked_to=None).exists()

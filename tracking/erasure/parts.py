@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from tracking.erasure.hashes import hash_profile
 from tracking.erasure.remove import Part
 from tracking.erasure.tombstones import Period
+from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 
 _REQUESTED = "select requested_at from erasure where id = %s"
@@ -36,8 +37,16 @@ update tombstone
  where profile_hash = %s and erasure_id = %s and number = %s
 """
 _WITHDRAW = "delete from tombstone where profile_hash = %s and erasure_id = %s"
+# A profile's rows before the erasure's, as who reopens them takes them.
+_LOCK_PARTS = "select from tombstone where profile_hash = %s and erasure_id = %s order by number for update"
 _LOCK = "select from erasure where id = %s for update"
-_END = "update tombstone set completed_at = clock_timestamp() where profile_hash = %s and erasure_id = %s"
+# Not where the profile is to be told once more of who was found since.
+_END = """
+update tombstone set completed_at = clock_timestamp()
+ where profile_hash = %s and erasure_id = %s
+   and not exists (select from event where lane = %s and seq > %s and profile_id = %s and name = '$erase'
+                      and properties ->> 'erasure' = %s)
+"""
 # The two are written one after the other, by whoever holds the erasure's row: the last part finds all others ended.
 _COMPLETE = """
 update erasure
@@ -95,8 +104,10 @@ def withdraw_part(connection: Connection, erasure_id: UUID, profile_id: UUID) ->
     connection.execute(_WITHDRAW, (hash_profile(profile_id), erasure_id))
 
 
-def end_part(connection: Connection, erasure_id: UUID, profile_id: UUID) -> bool:
-    """Say that nothing is left of a profile's parts; return whether the erasure is done with them."""
+def end_part(connection: Connection, erasure_id: UUID, event: LoggedEvent) -> bool:
+    """Say that nothing is left of what an order takes of a profile; return whether the erasure is done with it."""
+    key = (hash_profile(event.profile_id), erasure_id)
+    connection.execute(_LOCK_PARTS, key)
     connection.execute(_LOCK, (erasure_id,))
-    connection.execute(_END, (hash_profile(profile_id), erasure_id))
+    connection.execute(_END, (*key, event.lane, event.seq, event.profile_id, str(erasure_id)))
     return connection.execute(_COMPLETE, (erasure_id,)).rowcount == 1

@@ -58,7 +58,8 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
         if is_root:
             order = msgspec.structs.replace(order, people=_list_people(connection, event.profile_id, state, order.path))
         whose = _list_owners(order)
-        is_hers = is_root or (state is not None and state.linked_to in whose)
+        links = load_links(connection, event.profile_id)
+        is_hers = is_root or _is_hers(event.profile_id, order, state, links, moment)
         if is_hers:
             others = _list_others(event.profile_id, state, order.people if is_root else ())
             told = add_parts(connection, order, others)
@@ -67,7 +68,6 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
                 order = msgspec.structs.replace(order, people=sorted({*order.people, event.profile_id}))
                 again = sorted({*order.people, *others} - {*told, event.profile_id})
                 reopen_parts(connection, order, again)
-        links = load_links(connection, event.profile_id)
         wanted = _list_parts(event, whose, state, links, moment if is_hers else None)
         more = _number(wanted, parts)
         _clean_links(connection, whose, links, more, event.seq)
@@ -77,7 +77,7 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
     is_done = all(_remove_piece(connection, order.erasure, part, piece) for part in parts)
     if is_done:
         _end_event(connection, event)
-        if end_part(connection, order.erasure, event.profile_id):
+        if end_part(connection, order.erasure, event):
             log.info("erased", erasure_id=str(order.erasure))
     append_orders(connection, msgspec.structs.replace(order, found=None), told, moment)
     append_orders(connection, msgspec.structs.replace(order, found=event.profile_id), again, moment)
@@ -126,6 +126,19 @@ def _list_owners(order: Order) -> set[UUID]:
     return set(order.people) if order.found is None else {order.found}
 
 
+def _is_hers(
+    profile_id: UUID, order: Order, state: ProfileState | None, links: Sequence[LoggedEvent], moment: datetime
+) -> bool:
+    """Whether a profile that is told is the person's. One that was named and passed on is, though who was about to be
+    joined may be erased before they are: then it joins nobody."""
+    if state is not None and state.linked_to is not None:
+        return state.linked_to in _list_owners(order)
+    if order.found is not None or profile_id not in order.path:
+        return False
+    began = _find_start(links, _get_since(state))
+    return began is None or began < moment
+
+
 def _list_others(profile_id: UUID, state: ProfileState | None, people: Collection[UUID]) -> set[UUID]:
     """Return the other profiles of the person, and all that were ever asked to join."""
     asked = {*map(UUID, state.joined), *map(UUID, state.asked)} if state is not None else set()
@@ -163,7 +176,7 @@ def _make_open(
     event: LoggedEvent, number: int, state: ProfileState | None, links: Sequence[LoggedEvent], moment: datetime
 ) -> Part:
     """The profile is the person's: all of it, or since somebody else's time on the device ended."""
-    since = state.joined.get(state.id.hex, [0, OPEN])[0] if state is not None else 0
+    since = _get_since(state)
     return Part(
         profile_id=event.profile_id,
         lane=event.lane,
@@ -171,9 +184,17 @@ def _make_open(
         since=since,
         until=event.seq,
         is_whole=since == 0,
-        moment_since=next((link.received_at for link in links if link.seq == since), None),
+        moment_since=_find_start(links, since),
         moment_until=moment,
     )
+
+
+def _get_since(state: ProfileState | None) -> int:
+    return state.joined.get(state.id.hex, [0, OPEN])[0] if state is not None else 0
+
+
+def _find_start(links: Sequence[LoggedEvent], since: int) -> datetime | None:
+    return next((link.received_at for link in links if link.seq == since), None)
 
 
 def _make_ended(event: LoggedEvent, number: int, period: Ownership) -> Part:
