@@ -57,9 +57,9 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
             return _pass_on(connection, event, order, owner, moment)
         if is_root:
             order = msgspec.structs.replace(order, people=_list_people(connection, event.profile_id, state, order.path))
-        whose = _list_owners(order)
+        whose = _list_owners(connection, event, order)
         links = load_links(connection, event.profile_id)
-        is_hers = is_root or _is_hers(event.profile_id, order, state, links, moment)
+        is_hers = is_root or _is_hers(event.profile_id, order, whose, state, links, moment)
         if is_hers:
             others = _list_others(event.profile_id, state, order.people if is_root else ())
             told = add_parts(connection, order, others)
@@ -120,19 +120,26 @@ def _is_device(state: ProfileState) -> bool:
     return compute_anonymous_profile_id(state.source_id, state.anonymous_id) == state.id
 
 
-def _list_owners(order: Order) -> set[UUID]:
+def _list_owners(connection: Connection, event: LoggedEvent, order: Order) -> set[UUID]:
     """Return whose time on a profile goes. Told once more it is that of who was found since: all other is done with,
-    and who goes by the others' ids by now may be somebody new."""
-    return set(order.people) if order.found is None else {order.found}
+    and who goes by the others' ids by now may be somebody new. Not where an order before this one was set aside."""
+    if order.found is None or len(find_orders(connection, event)) > 1:
+        return set(order.people)
+    return {order.found}
 
 
 def _is_hers(
-    profile_id: UUID, order: Order, state: ProfileState | None, links: Sequence[LoggedEvent], moment: datetime
+    profile_id: UUID,
+    order: Order,
+    whose: Collection[UUID],
+    state: ProfileState | None,
+    links: Sequence[LoggedEvent],
+    moment: datetime,
 ) -> bool:
     """Whether a profile that is told is the person's. One that was named and passed on is, though who was about to be
     joined may be erased before they are: then it joins nobody."""
     if state is not None and state.linked_to is not None:
-        return state.linked_to in _list_owners(order)
+        return state.linked_to in whose
     if order.found is not None or profile_id not in order.path:
         return False
     began = _find_start(links, _get_since(state))
