@@ -114,8 +114,9 @@ def test_what_was_done_without_a_network_survives_a_reload(open_shop: OpenShop, 
     page.context.set_offline(True)
     track(page, "offline", 2)
     page.goto("about:blank")
-    page.context.set_offline(False)
+    # Before there is a network: a page that goes late sends then what the next one sends again.
     assert gate.arrived == 0
+    page.context.set_offline(False)
     wait_until_sent(open_shop(page=page))
     assert [event.properties["n"] for event in gate.list_stored()] == [0, 1]
 
@@ -218,9 +219,21 @@ def test_long_events_leave_in_requests_that_may_outlive_the_page(open_shop: Open
 def test_what_cannot_be_said_in_json_or_stored_does_not_break_the_page(open_shop: OpenShop, gate: Gate) -> None:
     page = open_shop()
     page.evaluate("engagement.track('circle', {window}); engagement.track('big', {n: 1n}); engagement.identify()")
+    page.evaluate("engagement.identify({plan: 'gold'})")
     page.evaluate("engagement.track('half', {text: '\\u{1F389}'.slice(0, 1) + 'a\\0b'})")
     wait_until_sent(page)
     assert [(event.name, event.properties) for event in gate.list_stored()] == [("half", {"text": "\ufffdab"})]
+
+
+def test_a_page_whose_view_is_too_long_is_told_on_the_console_and_not_as_an_error_of_its_own(
+    open_shop: OpenShop,
+) -> None:
+    page = open_shop(attributes="data-page-views")
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    with page.expect_console_message(lambda message: "at most 32000 bytes" in message.text, timeout=3_000):
+        page.evaluate("history.pushState(0, '', '/?q=' + 'x'.repeat(40_000))")
+    assert not thrown
 
 
 def test_two_loads_of_the_script_are_one_tracker(open_shop: OpenShop, gate: Gate) -> None:

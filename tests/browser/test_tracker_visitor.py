@@ -17,6 +17,12 @@ from tests.live import LivePlatform, wait_for
 pytestmark = pytest.mark.xdist_group("live")
 NO_STORAGE = "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('', 'SecurityError') }});"
 NO_LOCKS = "Object.defineProperty(Navigator.prototype, 'locks', {value: undefined});"
+FILL_STORAGE = """() => {
+    for (let size = 1 << 23, n = 0; size; n++) {
+        try { localStorage[`filler${n}`] = 'x'.repeat(size) } catch { size >>= 1 }
+    }
+    for (let n = 0; n < 99; n++) try { localStorage[n] = '' } catch { return }
+}"""
 SIGNALS = {
     "respect-dnt": "Object.defineProperty(navigator, 'doNotTrack', {value: '1'})",
     "respect-gpc": "Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})",
@@ -117,6 +123,35 @@ def test_without_local_storage_a_cookie_knows_the_visitor_again(open_shop: OpenS
     stored = gate.list_stored()
     assert [event.name for event in stored] == ["$identify", "first", "second"]
     assert len({(event.user_id, event.anonymous_id, event.context["session_id"]) for event in stored}) == 1
+
+
+def test_a_page_that_fills_the_storage_hides_neither_the_persons_word_nor_what_waits(
+    open_shop: OpenShop, gate: Gate
+) -> None:
+    page = open_shop()
+    page.context.set_offline(True)
+    track(page, "kept")
+    page.evaluate(FILL_STORAGE)
+    page.goto("about:blank")
+    page.context.set_offline(False)
+    page = open_shop(page=page)
+    track(page, "beside")
+    wait_for(lambda: gate.count_stored() == {"kept": 1, "beside": 1})
+    assert len({event.anonymous_id for event in gate.list_stored()}) == 1
+    page.evaluate("engagement.optOut()")
+    page.evaluate(FILL_STORAGE)
+    page = open_shop(page=page)
+    assert page.evaluate("engagement.anonymousId()") is None
+
+
+def test_who_opts_out_where_the_storage_is_full_is_forgotten_there_too(open_shop: OpenShop, gate: Gate) -> None:
+    page = open_shop()
+    page.evaluate(FILL_STORAGE)
+    page.evaluate("engagement.identify('ada'); engagement.optOut()")
+    assert page.evaluate("document.cookie.replace(/ea_consent=0/, '')") == ""
+    page.evaluate("localStorage.clear()")
+    page = open_shop(page=page)
+    assert page.evaluate("[engagement.anonymousId(), Object.keys(localStorage).join()]") == [None, ""]
 
 
 def test_with_all_storage_blocked_events_are_still_reported_once(

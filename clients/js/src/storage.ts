@@ -5,11 +5,11 @@ const YEAR = 31_536_000;
 function findLocal(): Storage | undefined {
   try {
     const found = window.localStorage;
-    found.setItem("ea_test", "1");
-    found.removeItem("ea_test");
+    // One that is full is read all the same: it knows what the person said of consent.
+    found.getItem("");
     return found;
   } catch {
-    // Blocked, full or absent.
+    // Blocked or absent.
   }
 }
 
@@ -19,15 +19,17 @@ const local = findLocal();
 export const isShared = !!local;
 
 export function read(name: string): string | null {
-  return memory[name] ?? (local ? local.getItem(name) : readCookie(name));
+  return memory[name] ?? local?.getItem(name) ?? readCookie(name);
 }
 
-/** Keep a text. With `isSmall` a cookie stands in where there is no localStorage. */
+/** Keep a text. With `isSmall` a cookie stands in where localStorage does not take it. */
 export function write(name: string, value: string, isSmall?: boolean): void {
   try {
     local!.setItem(name, value);
     delete memory[name];
   } catch {
+    // What was kept before would be read instead by the next page.
+    forget(name);
     memory[name] = value;
     if (isSmall) writeCookie(name, value, YEAR);
   }
@@ -35,8 +37,8 @@ export function write(name: string, value: string, isSmall?: boolean): void {
 
 export function forget(name: string): void {
   delete memory[name];
-  if (local) local.removeItem(name);
-  else if (readCookie(name)) writeCookie(name, "", 0);
+  local?.removeItem(name);
+  if (readCookie(name)) writeCookie(name, "", 0);
 }
 
 /** The names that begin so, in order. */

@@ -64,7 +64,8 @@ export function createTracker(options: Options): Tracker {
       report({ event, properties }, more),
     ),
     identify: whenAllowed((userId: string | number, traits?: Properties, more?: IdentifyOptions) => {
-      if (!userId && userId !== 0) throw "identify needs a user id";
+      // Of traits alone everybody would become one person, "[object Object]".
+      if (typeof userId == "object" || (!userId && userId !== 0)) throw "identify needs a user id";
       visitor.setUser(`${userId}`, more?.userHash);
       report({ traits: traits || {} });
     }),
@@ -82,6 +83,6 @@ export function createTracker(options: Options): Tracker {
     version: VERSION,
   } as Tracker;
 
-  if (options.pageViews) watchPages((previous) => mayReport() && view({}, previous));
+  if (options.pageViews) watchPages(whenAllowed((previous: string) => view({}, previous)));
   return tracker;
 }
