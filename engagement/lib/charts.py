@@ -7,7 +7,10 @@ from msgspec import Struct
 
 _COLORS = ("--color-primary-600", "#0d9488", "#d97706", "#7c3aed", "#db2777", "#64748b")
 _TICKS = {"color": "#757f91"}
-_LEGEND = 30  # characters: a canvas breaks no line, and cuts off both ends of a longer name
+# Characters: a canvas breaks no line, and cuts off both ends of a longer name in a legend, the beginning of one beside a
+# bar. That has half of the width, and a telephone's is narrow.
+_LEGEND = 30
+_BESIDE = 22
 
 
 class Chart(Struct, frozen=True, kw_only=True):
@@ -28,10 +31,10 @@ def make_chart(
     title: str, figures: dict[str, Any], *, note: str, says: str, empty: str, is_flat: bool = False
 ) -> Chart:
     """Return stacked bars of one or more series; `is_flat` lays them on their side."""
-    series = figures["series"]
+    series, labels = figures["series"], figures["labels"]
     datasets = [
         {
-            "label": name if len(name) <= _LEGEND else f"{name[: _LEGEND - 1]}…",
+            "label": _cut(name, _LEGEND),
             "data": values,
             "backgroundColor": f"var({color})" if color.startswith("--") else color,
             "borderRadius": 2,
@@ -44,12 +47,16 @@ def make_chart(
         note=note,
         says=says,
         kind="bar",
-        data=json.dumps({"labels": figures["labels"], "datasets": datasets}),
+        data=json.dumps({"labels": [_cut(one, _BESIDE) for one in labels] if is_flat else labels, "datasets": datasets}),
         options=json.dumps(_make_options(is_flat=is_flat, has_legend=len(series) > 1)),
         headings=["", *series],
-        rows=[[label, *(values[place] for values in series.values())] for place, label in enumerate(figures["labels"])],
+        rows=[[label, *(values[place] for values in series.values())] for place, label in enumerate(labels)],
         empty="" if figures["total"] else empty,
     )
+
+
+def _cut(name: str, most: int) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _make_options(*, is_flat: bool, has_legend: bool) -> dict[str, Any]:

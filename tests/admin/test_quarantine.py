@@ -84,6 +84,17 @@ def test_what_is_refused_again_says_why_and_is_not_kept_twice(client_of_shop: tu
     assert item.resent_at is None
 
 
+def test_the_names_in_a_second_refusal_are_marked_and_what_they_hold_is_text(
+    client_of_shop: tuple[Client, Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, source = client_of_shop
+    item = _send(client, source, OLD)
+    problem = Rejection(index=0, code="schema", message="`total` is not in <b>.")
+    monkeypatch.setattr("tracking.admin.mending.send_mended", lambda *given: problem)
+    page = _mend(client, item, json.dumps(OLD)).content.decode()
+    assert "It was refused again: <code>total</code> is not in &lt;b&gt;." in page
+
+
 def test_what_is_no_json_is_shown_as_it_came_and_can_be_mended(client_of_shop: tuple[Client, Source]) -> None:
     client, source = client_of_shop
     item = Quarantined.objects.create(

@@ -8,6 +8,7 @@ from django import forms
 from django.db import transaction
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from engagement.lib.say import mark_names
 from tracking.again import check_row, keep_marks, read_item
 from tracking.event import ALIAS, IDENTIFY, Rejection
 from tracking.hooks.hold import DIALECT, find_rejection, send_again
@@ -56,12 +57,12 @@ class MendForm(forms.ModelForm):  # type: ignore[type-arg]
         try:
             problem = send_mended(self.instance, body, open_intake())
         except WireError as error:
-            raise forms.ValidationError(_REFUSED.format(error.message)) from None
+            raise forms.ValidationError(mark_names(_REFUSED.format(error.message))) from None
         except AppendFailed:
             raise forms.ValidationError("It could not be stored just now. Try again.") from None
         if problem is not None:
             place = f" (at {problem.field})" if problem.field else ""
-            raise forms.ValidationError(_REFUSED.format(f"{problem.message}{place}"))
+            raise forms.ValidationError(mark_names(_REFUSED.format(f"{problem.message}{place}")))
         forget_counts()
         return cleaned
 
