@@ -47,7 +47,9 @@ def make_chart(
         note=note,
         says=says,
         kind="bar",
-        data=json.dumps({"labels": [_cut(one, _BESIDE) for one in labels] if is_flat else labels, "datasets": datasets}),
+        data=json.dumps(
+            {"labels": [_cut(one, _BESIDE) for one in labels] if is_flat else labels, "datasets": datasets}
+        ),
         options=json.dumps(_make_options(is_flat=is_flat, has_legend=len(series) > 1)),
         headings=["", *series],
         rows=[[label, *(values[place] for values in series.values())] for place, label in enumerate(labels)],

@@ -38,11 +38,12 @@ def load(path: Path, *options: str) -> str:
     return output.getvalue()
 
 
-def test_a_second_import_of_the_same_file_adds_nothing(source: Source, tmp_path: Path) -> None:
+def test_a_second_import_of_the_same_file_adds_nothing_and_says_so(source: Source, tmp_path: Path) -> None:
     path = write_csv(tmp_path)
 
-    load(path, *COLUMNS)
-    load(path, *COLUMNS)
+    assert "2 events imported, 0 rows refused" in load(path, *COLUMNS, "--start-line=4")
+    assert "3 events imported, 2 were in the log already, 0 rows refused" in load(path, *COLUMNS)
+    assert "0 events imported, 5 were in the log already, 0 rows refused" in load(path, *COLUMNS)
 
     assert Event.objects.count() == 5
     assert Event.objects.order_by("-occurred_at")[0].properties == {"total": "0", "colour": "blue"}

@@ -11,7 +11,7 @@ from engagement.lib.postgres import open_connection
 from tracking.event import IMPORT, Item, Rejection, Stamp, stamp_item
 from tracking.log.append import Appender, Outcome, Stored
 from tracking.log.horizon import load_horizon
-from tracking.log.read import load_sequence
+from tracking.log.read import count_imported, load_sequence
 from tracking.log.write import Connection, Row, encode_row
 from tracking.schema.validate import MAX_EVENT, check_item
 
@@ -22,9 +22,11 @@ _BEAT_IS_AWAY = timedelta(seconds=10)
 
 
 class LoadReport(msgspec.Struct, kw_only=True):
-    """How many rows were taken and refused, and the last line that is safely in the log."""
+    """How many rows were taken and refused, how many of the taken were in the log before (told at the end), and the
+    last line that is safely in the log."""
 
     taken: int = 0
+    known: int = 0
     refused: int = 0
     line: int = 0
 
@@ -47,6 +49,7 @@ def load_items(
     appender = Appender()
     waiting: tuple[list[tuple[int, Row]], int, Future[list[Outcome]]] | None = None
     with ThreadPoolExecutor(1) as pool, open_connection("engagement-import", timeout_ms=60_000) as connection:
+        begun = load_sequence(connection)
         for rows, line in _make_batches(items, stamp, refuse, report):
             if waiting is not None:
                 _finish(waiting, refuse, report, progress)
@@ -56,6 +59,7 @@ def load_items(
             waiting = (rows, line, pool.submit(appender.append, [row for _, row in rows], 60.0))
         if waiting is not None:
             _finish(waiting, refuse, report, progress)
+        report.known = max(report.taken - count_imported(connection, source_id, begun), 0)
         yield report
     appender.close()
 

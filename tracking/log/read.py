@@ -62,6 +62,7 @@ _FIRST = """
 select coalesce(min(seq), 0) from generate_series(0, %s) of_lane,
        lateral (select seq from event where lane = of_lane order by seq limit 1) first
 """
+_IMPORTED = "select count(*) from event where lane = %s and seq > %s and source_id = %s and origin = %s"
 
 # Lanes without a new row move to the bound together; those that somebody works on are left alone.
 _SKIP_QUIET = """
@@ -91,6 +92,12 @@ def load_sequence(connection: Connection) -> int:
     """Return the last number that the log's sequence gave out."""
     row = connection.execute("select case when is_called then last_value else 0 end from event_seq_seq").fetchone()
     return int(row[0]) if row else 0
+
+
+def count_imported(connection: Connection, source_id: int, after: int) -> int:
+    """Count the history of a source that was added after a number of the log: lane by lane, as the index has it."""
+    rows = [connection.execute(_IMPORTED, (lane, after, source_id, IMPORT)).fetchone() for lane in range(LANES)]
+    return sum(int(row[0]) for row in rows if row)
 
 
 def ensure_cursors(connection: Connection, consumer: str) -> None:

@@ -81,7 +81,8 @@ class Command(BaseCommand):
                     pass
             except KeyboardInterrupt:
                 raise CommandError(f"Stopped. Continue with --start-line {report.line + 1}.") from None
-        self.stdout.write(f"{report.taken} events imported, {report.refused} rows refused.")
+        known = f", {report.known} were in the log already" if report.known else ""
+        self.stdout.write(f"{report.taken - report.known} events imported{known}, {report.refused} rows refused.")
         if report.refused:
             self.stdout.write(f"The refused rows and why: {refused}")
         else:
