@@ -235,6 +235,8 @@ def test_the_page_tells_of_one_thing_that_is_not_taken_while_the_rest_is(login: 
     assert "It answered 500." in page
     assert "after 10 tries" in page
     assert "The other side does not take it" not in page
+    assert ">holds some</span>" in page
+    assert ">holds some</span>" in client.get(PAGE).content.decode()
 
 
 def test_what_was_refused_for_good_is_listed_with_its_reason(login: Login, other_side: OtherSide) -> None:

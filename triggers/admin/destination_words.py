@@ -16,6 +16,7 @@ from triggers.forward.claim import name_consumer
 from triggers.models import (
     Chosen,
     CopyCount,
+    CopyLease,
     Destination,
     DestinationProgress,
     DestinationState,
@@ -31,10 +32,11 @@ _TIMEOUT_MS = 5_000
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How a destination does. `look` is a badge's class."""
+    """How a destination does. `look` is a badge's class; `has_doubt` where one thing is not taken while the rest is."""
 
     word: str
     look: str
+    has_doubt: bool
     lag: Lag
     sent: int
     refused: int
@@ -62,6 +64,9 @@ def load_standings(destinations: Iterable[Destination]) -> dict[int, Standing]:
     progresses = DestinationProgress.objects.in_bulk(keys)
     counted = CopyCount.objects.filter(destination__in=keys, hour__gte=_find_start()).values_list("destination_id")
     counts = {key: (sent, refused) for key, sent, refused in counted.annotate(Sum("sent"), Sum("refused"))}
+    doubtful = set(
+        CopyLease.objects.filter(destination__in=keys, strikes__gt=0).values_list("destination_id", flat=True)
+    )
     with open_connection("engagement-admin", timeout_ms=_TIMEOUT_MS) as connection:
         lags = {key: load_lag(connection, name_consumer(key)) for key in keys}
     return {
@@ -69,13 +74,16 @@ def load_standings(destinations: Iterable[Destination]) -> dict[int, Standing]:
             one,
             progresses.get(one.pk) or DestinationProgress(destination=one),
             lags[one.pk],
+            one.pk in doubtful,
             *counts.get(one.pk, (0, 0)),
         )
         for one in found
     }
 
 
-def _judge(destination: Destination, progress: DestinationProgress, lag: Lag, sent: int, refused: int) -> Standing:
+def _judge(
+    destination: Destination, progress: DestinationProgress, lag: Lag, has_doubt: bool, sent: int, refused: int
+) -> Standing:
     word, look = "keeps up", "good"
     if destination.state == DestinationState.OFF:
         word, look = "off", ""
@@ -83,9 +91,11 @@ def _judge(destination: Destination, progress: DestinationProgress, lag: Lag, se
         word, look = "paused", "warning"
     elif progress.failures:
         word, look = "failing", "bad"
+    elif has_doubt:
+        word, look = "holds some", "warning"
     elif lag.since is not None and datetime.now(UTC) - lag.since > BEHIND:
         word, look = "behind", "warning"
-    return Standing(word=word, look=look, lag=lag, sent=sent, refused=refused, progress=progress)
+    return Standing(word=word, look=look, has_doubt=has_doubt, lag=lag, sent=sent, refused=refused, progress=progress)
 
 
 def load_failing(now: datetime) -> list[DestinationProgress]:

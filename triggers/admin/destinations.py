@@ -21,7 +21,7 @@ from triggers.admin.destination_words import draw_sent, load_refusals, load_stan
 from triggers.forward.standing import MOST_STRIKES
 from triggers.forward.switch import pause, resume, switch_off, switch_on
 from triggers.forward.trial import try_destination
-from triggers.models import CopyLease, Destination, DestinationKind, DestinationState
+from triggers.models import Destination, DestinationKind, DestinationState
 
 _KINDS = (
     (DestinationKind.WEBHOOK, "webhook", "A server of your own, or any that takes JSON: signed by Standard Webhooks."),
@@ -242,7 +242,6 @@ def describe_destination(destination: Destination) -> dict[str, Any]:
         "choice": say_choice(destination),
         "chart": draw_sent(destination),
         "refusals": load_refusals(destination),
-        "has_doubt": CopyLease.objects.filter(destination=destination, strikes__gt=0).exists(),
         "most_strikes": MOST_STRIKES,
         "address": destination.settings.get("url") or destination.settings.get("endpoint", ""),
     }
