@@ -13,7 +13,7 @@ MAX_DEPTH_READ = 64
 _MOST_LOOKED_AT = 600_000
 """Marks of a body that is looked through: one of more is no JSON that would be taken."""
 _MOST_DIGITS = 4_300
-"""Of a whole number: the interpreter reads no more."""
+"""Of a whole number, its sign included: the parser reads no more."""
 
 # What repeats never gives back: for what it might the engine would keep a hundred bytes each time.
 _TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
@@ -102,4 +102,4 @@ _QUOTE = ord('"')
 
 def _is_beyond(number: bytes) -> bool:
     digits = number.removeprefix(b"-")
-    return len(digits) > _MOST_DIGITS if digits.isdigit() else not math.isfinite(float(number))
+    return len(number) > _MOST_DIGITS if digits.isdigit() else not math.isfinite(float(number))

@@ -34,6 +34,7 @@ VALUES = st.recursive(
         (rb'["NaN", "\"NaN", NaN, -Infinity, "Infinity"]', ["NaN", '"NaN', None, None, "Infinity"]),
         (b"[1e999, -1e999, 1e-999, 1.5, -0, NaN]", [None, None, 0.0, 1.5, 0, None]),
         (b"[" + b"9" * 5_000 + b",-" + b"9" * 5_000 + b"]", [None, None]),
+        (b"[-" + b"9" * 4_300 + b",-" + b"9" * 4_299 + b"]", [None, -int("9" * 4_299)]),
         (b"[" + b"9" * 400 + b",NaN]", [int("9" * 400), None]),
     ],
 )
