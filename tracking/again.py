@@ -28,7 +28,8 @@ from tracking.quarantine import HoldFailed, forget_counts
 from tracking.wire.dialects import DIALECTS
 from tracking.wire.request import WireError
 
-BATCH = 50
+BATCH = 10
+"""Items that are locked, and sent, at once: each may take seconds, and a task ends after two minutes."""
 PREVIEWED = 1_000
 _PREVIEW_SECONDS = 5.0
 _KEPT_REFUSED = timedelta(days=30)

@@ -64,7 +64,7 @@ def test_a_payload_nested_too_deep_is_an_error_and_no_crash() -> None:
 def test_the_worst_mapping_on_the_worst_payload_is_refused_or_done_in_seconds() -> None:
     places = ("$..*", "$..[?@.a > 1]", "$..[*]", "$..[?@.a == $.b && !@.c]")
     payload = [{"a": [{"b": number}]} for number in range(40_000)]
-    for amount in (1, 4, 100):
+    for amount in (1, 3, 4, 100):
         properties = [PropertyRow(name=f"p{number}", place=places[number % 4]) for number in range(amount)]
         compiled, errors = compile_mapping(Mapping(event="x", user_id="$[0].a[0].b", properties=properties))
         assert errors == []
@@ -72,4 +72,10 @@ def test_the_worst_mapping_on_the_worst_payload_is_refused_or_done_in_seconds() 
         before = time.thread_time()
         mapped = map_payload(compiled, arrived, hook="h", name="n")
         assert time.thread_time() - before < 15
-        assert (mapped.result is Result.EVENT) == (amount * 160_000 <= MAX_LOOKS)
+        assert (mapped.result is Result.EVENT) == (compiled.searches * 160_000 <= MAX_LOOKS) == (amount < 4)
+
+
+def test_a_condition_weighs_as_much_as_it_has_to_compare() -> None:
+    many = " || ".join(f"@.a=={number}" for number in range(22))
+    paths = ("$.a[0]", "$..a", "$.a[*]", "$..[?@.a]", "$..[?@.a > 1]", "$.a[?!(@.b.c == 1 && @.d)]", f"$..[?{many}]")
+    assert [parse_path(path).weight for path in paths] == [0, 1, 1, 2, 3, 4, 45]

@@ -18,7 +18,7 @@ from tracking.wire.hooks.mapping import CompiledMapping, PropertyRow
 from tracking.wire.hooks.places import FixedText, PathPlace, Place, PlaceError, find_all, find_first
 
 MAX_LOOKS = 1_000_000
-"""Values that the searching paths of one mapping may look at in one payload: about a second."""
+"""Looks of the searching paths of one mapping at the values of one payload: a few seconds."""
 
 MAX_EMAIL = 254
 _MILLISECONDS = 10**11
@@ -87,8 +87,8 @@ def map_payload(compiled: CompiledMapping, arrived: Arrived, *, hook: str, name:
     """
     if compiled.searches * arrived.values > MAX_LOOKS:
         message = (
-            f"The payload holds up to {arrived.values} values and {compiled.searches} of the paths search in it: "
-            "name the places without .. or [*]."
+            f"The payload holds up to {arrived.values} values, and the paths look at each {compiled.searches} times: "
+            "name the places without .., [*] or a condition."
         )
         return Mapped(result=Result.UNCLEAR, notes=(_problem("properties", "too_much_to_search", message),))
     return _Reading(compiled, arrived, hook, name).read()

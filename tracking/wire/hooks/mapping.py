@@ -54,7 +54,7 @@ class MappingError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompiledMapping(msgspec.Struct, frozen=True, kw_only=True):
-    """A mapping whose places are known. `searches` counts those that look at more than the values on their way."""
+    """A mapping whose places are known. `searches` counts how often they look at each value of a payload."""
 
     mapping: Mapping
     places: dict[str, Place]
@@ -78,8 +78,9 @@ def compile_mapping(mapping: Mapping) -> tuple[CompiledMapping, list[MappingErro
         found: dict[str, Place] = {}
         _compile_place(f"properties.{index}.place", row.place, found, errors)
         rows.extend((row, place) for place in found.values())
-    searches = [place for place in [*places.values(), *(place for _, place in rows)] if _searches(place)]
-    return CompiledMapping(mapping=mapping, places=places, rows=tuple(rows), searches=len(searches)), errors
+    found_places = [*places.values(), *(place for _, place in rows)]
+    searches = sum(place.weight for place in found_places if isinstance(place, PathPlace))
+    return CompiledMapping(mapping=mapping, places=places, rows=tuple(rows), searches=searches), errors
 
 
 def _compile_place(field: str, text: str, places: dict[str, Place], errors: list[MappingError]) -> None:
@@ -87,10 +88,6 @@ def _compile_place(field: str, text: str, places: dict[str, Place], errors: list
         places[field] = parse_place(text, allows_text=field == "event")
     except PlaceError as error:
         errors.append(MappingError(field=field, message=str(error)))
-
-
-def _searches(place: Place) -> bool:
-    return isinstance(place, PathPlace) and place.searches
 
 
 def _check_sense(mapping: Mapping) -> list[MappingError]:

@@ -40,11 +40,15 @@ class HeaderPlace(msgspec.Struct, frozen=True):
 
 
 class PathPlace(msgspec.Struct, frozen=True):
-    """A path. `steps` are its names and indexes where it leads to one value at most; `query` finds several."""
+    """A path. `steps` are its names and indexes where it leads to one value at most; `query` finds several.
+
+    `weight` is how often it looks at a value: 0 where it only follows its steps.
+    """
 
     text: str
     steps: tuple[str | int, ...] | None
     query: JSONPath
+    weight: int
 
     @property
     def searches(self) -> bool:
@@ -93,7 +97,8 @@ def parse_path(text: str) -> PathPlace:
     if not isinstance(query, JSONPath):
         raise PlaceError("One path only: | and & are no part of it.")
     _check_cost(query, text)
-    return PathPlace(text, _find_steps(query), query)
+    steps = _find_steps(query)
+    return PathPlace(text, steps, query, _weigh(query) if steps is None else 0)
 
 
 def find_all(place: PathPlace, payload: Any) -> list[Any]:
@@ -155,9 +160,23 @@ def _check_cost(query: JSONPath, text: str) -> None:
     searching = [one for one in query.segments if isinstance(one, JSONPathRecursiveDescentSegment)]
     if len(searching) > 1:
         raise PlaceError("A path may search with .. once.")
-    filters = [selector for segment in query.segments for selector in segment.selectors if isinstance(selector, Filter)]
+    filters = _list_filters(query)
     if len(filters) > 1 or any(not _is_plain(one) for one in filters):
         raise PlaceError("A path may have one condition, on values named from @, such as [?@.type=='card'].")
+
+
+def _list_filters(query: JSONPath) -> list[Filter]:
+    return [selector for segment in query.segments for selector in segment.selectors if isinstance(selector, Filter)]
+
+
+def _weigh(query: JSONPath) -> int:
+    """Each value and name in a condition costs about as much as the search itself."""
+    return 1 + sum(_count_operands(one.expression) for one in _list_filters(query))
+
+
+def _count_operands(expression: Any) -> int:
+    children = [] if hasattr(expression, "path") else expression.children()
+    return sum(map(_count_operands, children)) if children else 1
 
 
 def _is_plain(condition: Filter) -> bool:
