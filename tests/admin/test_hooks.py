@@ -108,13 +108,30 @@ def test_a_new_secret_leaves_the_former_one_valid_until_somebody_ends_it(log: No
     assert [send(hook, CHECKOUT, secret=one).status_code for one in (secret, SECRET)] == [200, 401]
 
 
+def read_form(client: Client, address: str) -> dict[str, Any]:
+    """Return a webhook's page as it would be sent unchanged."""
+    form = client.get(address).context["adminform"].form
+    values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+    return {name: "on" if value is True else value for name, value in values.items() if value not in (None, False)}
+
+
+def test_a_style_that_the_secret_does_not_fit_is_refused(log: None, login: Login) -> None:
+    hook, client = make_hook(make_source()), login("Developer")
+    address = f"/admin/tracking/hook/{hook.pk}/change/"
+    given = read_form(client, address)
+
+    answer = client.post(address, given | {"style": "query"})
+    assert list(answer.context["adminform"].form.errors) == ["style"]
+    assert "Replace the secret before." in answer.content.decode()
+    assert client.post(address, given | {"style": "hmac_hex"}).status_code == 302
+    hook.refresh_from_db()
+    assert hook.style == "hmac_hex"
+
+
 def test_an_edit_keeps_the_secret_and_holds_at_once(log: None, login: Login) -> None:
     hook, client = make_hook(make_source()), login("Developer")
     address = f"/admin/tracking/hook/{hook.pk}/change/"
-    form = client.get(address).context["adminform"].form
-    values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
-    values = {name: "on" if value is True else value for name, value in values.items() if value not in (None, False)}
-    assert client.post(address, values | {"event": "renamed"}).status_code == 302
+    assert client.post(address, read_form(client, address) | {"event": "renamed"}).status_code == 302
     hook.refresh_from_db()
     assert hook.mapping["event"] == "renamed"
     assert hook.mapping["properties"][1] == {"name": "skus", "place": "$.line_items[*].sku"}

@@ -14,6 +14,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from tracking.hooks.known import read_secret
 from tracking.hooks.secrets import find_fault
 from tracking.models import Hook, Source
 from tracking.wire.hooks.mapping import Mapping, MappingError, PropertyRow, compile_mapping
@@ -132,9 +133,15 @@ class HookForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
     def _check_secret(self, cleaned: dict[str, Any]) -> None:
-        secret, style = cleaned.get("secret"), STYLES.get(cleaned.get("style", ""))
-        fault = find_fault(secret, style) if secret and style is not None else ""
-        if fault:
+        style = STYLES.get(cleaned.get("style", ""))
+        is_stored = self.instance.pk is not None
+        if style is None or (is_stored and "style" not in self.changed_data):
+            return
+        secret = read_secret(self.instance.secret) if is_stored else cleaned.get("secret")
+        fault = find_fault(secret, style) if secret else ""
+        if fault and is_stored:
+            self.add_error("style", f"The secret that it has does not fit: {fault} Replace the secret before.")
+        elif fault:
             self.add_error("secret", fault)
 
 
