@@ -73,8 +73,12 @@ def answer_too_large(request: WireRequest, registry: Registry | None) -> WireRes
 
 def answer_cut_short(request: WireRequest, registry: Registry | None) -> WireResponse:
     """Answer a request whose connection broke: of what came line by line half a line would be another event."""
-    message = "The connection broke before the whole body had come: send it again."
-    return _answer_unread(request, registry, WireError(400, "body_incomplete", message))
+    return _answer_unread(request, registry, describe_cut_short())
+
+
+def describe_cut_short() -> WireError:
+    """Return why a request whose connection broke is refused."""
+    return WireError(400, "body_incomplete", "The connection broke before the whole body had come: send it again.")
 
 
 def _answer_unread(request: WireRequest, registry: Registry | None, error: WireError) -> WireResponse:

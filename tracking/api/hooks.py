@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 
-from tracking.api.ingest import IngestView, write_answer
+from tracking.api.ingest import IngestView, read_length, write_answer
 from tracking.api.schemas import ErrorOut
+from tracking.door import describe_cut_short
 from tracking.hooks.diary import get_diary
 from tracking.hooks.receive import answer_hook, answer_unavailable
 from tracking.intake import open_intake
@@ -77,6 +78,8 @@ def serve_hook(request: HttpRequest, source_id: int, name: str) -> HttpResponse:
     except RequestDataTooBig:
         error = WireError(413, "body_too_large", "The request's body is too large.")
         return write_answer(error.answer({}))
+    if len(wire.body) < read_length(request):
+        return write_answer(describe_cut_short().answer({}))
     try:
         answer = answer_hook(wire, source_id, name, open_intake(), get_diary())
     except (OperationalError, InterfaceError) as error:

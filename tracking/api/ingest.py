@@ -160,7 +160,7 @@ def serve(request: HttpRequest) -> HttpResponse:
         intake = None
     now = intake.now if intake is not None else None
     registry = intake.registry if intake is not None else None
-    length = _read_length(request)
+    length = read_length(request)
     try:
         body = _read_body(request, length)
     except RequestDataTooBig:
@@ -171,7 +171,7 @@ def serve(request: HttpRequest) -> HttpResponse:
     return write_answer(answer_request(wire, intake) if intake is not None else answer_unavailable(wire))
 
 
-def _read_length(request: HttpRequest) -> int:
+def read_length(request: HttpRequest) -> int:
     """Return how many bytes are to come. The server in front hands on what has come once a connection broke."""
     length = request.META.get("CONTENT_LENGTH") or "0"
     return int(length) if length.isdecimal() else 0

@@ -5,6 +5,7 @@ import time
 from datetime import datetime
 
 import msgspec
+import structlog
 
 from engagement.lib.seal import SealBroken, unseal
 from tracking.models import Hook
@@ -38,13 +39,18 @@ class KnownHook(msgspec.Struct, frozen=True, kw_only=True):
         return f"hook-{self.id}"
 
 
+class HookUnreadable(Exception):
+    """What is stored of a hook cannot be understood."""
+
+
+log = structlog.get_logger()
 _lock = threading.Lock()
-_current: dict[tuple[int, str], KnownHook] | None = None
+_current: dict[tuple[int, str], KnownHook | None] | None = None
 _read_at = 0.0
 
 
 def find_hook(source_id: int, name: str) -> KnownHook | None:
-    """Return the hook at an address, as it was at most a second ago."""
+    """Return the hook at an address, None for none, as it was at most a second ago. Raises HookUnreadable."""
     global _current, _read_at
     current = _current
     if current is None or time.monotonic() - _read_at >= FRESH_SECONDS:
@@ -52,7 +58,10 @@ def find_hook(source_id: int, name: str) -> KnownHook | None:
             if _current is None or time.monotonic() - _read_at >= FRESH_SECONDS:
                 _current, _read_at = load_hooks(), time.monotonic()
             current = _current
-    return current.get((source_id, name))
+    hook = current.get((source_id, name))
+    if hook is None and (source_id, name) in current:
+        raise HookUnreadable
+    return hook
 
 
 def forget_hooks() -> None:
@@ -61,10 +70,19 @@ def forget_hooks() -> None:
     _current = None
 
 
-def load_hooks() -> dict[tuple[int, str], KnownHook]:
-    """Read all hooks. One whose source is disabled takes nothing either."""
+def load_hooks() -> dict[tuple[int, str], KnownHook | None]:
+    """Read all hooks. One whose source is disabled takes nothing either; one that cannot be understood is None."""
     rows = Hook.objects.select_related("source")
-    return {(row.source_id, row.name): describe_hook(row) for row in rows}
+    return {(row.source_id, row.name): _describe_if_readable(row) for row in rows}
+
+
+def _describe_if_readable(row: Hook) -> KnownHook | None:
+    try:
+        return describe_hook(row)
+    except (KeyError, msgspec.ValidationError) as problem:
+        # An unknown style, or a mapping of another version: it must not shut the others out.
+        log.error("hook_unreadable", hook_id=row.pk, problem=repr(problem))
+        return None
 
 
 def describe_hook(row: Hook) -> KnownHook:

@@ -12,7 +12,7 @@ from tracking.caller import Caller
 from tracking.event import Rejection
 from tracking.hooks.diary import Diary, Entry, Outcome, Sample
 from tracking.hooks.hold import append_mapped, find_problem, find_profile, find_rejection, hold, map_body
-from tracking.hooks.known import KnownHook, find_hook
+from tracking.hooks.known import HookUnreadable, KnownHook, find_hook
 from tracking.intake import Intake
 from tracking.log.append import AppendFailed
 from tracking.quarantine import HoldFailed
@@ -47,7 +47,10 @@ _MUCH_LATER_SECONDS = 3_600
 
 def answer_hook(request: WireRequest, source_id: int, name: str, intake: Intake, diary: Diary) -> WireResponse:
     """Serve one webhook. Never raises for anything that its sender did."""
-    hook = find_hook(source_id, name)
+    try:
+        hook = find_hook(source_id, name)
+    except HookUnreadable:
+        return _ask_again("hook_unreadable", "This webhook's settings cannot be read for now.", _MUCH_LATER_SECONDS)
     if hook is None:
         return WireError(404, "unknown_hook", "No webhook is expected at this address.").answer({})
     source = intake.registry.by_id.get(hook.source_id)

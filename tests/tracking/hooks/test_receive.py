@@ -4,15 +4,18 @@ import gzip
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.core.handlers.wsgi import WSGIRequest
 from django.test import Client
 
 from engagement.lib.seal import seal
 from tests.cast import evaluate, make_rule, make_source, make_template
 from tests.tracking.hooks.senders import CHECKOUT, SECRET, make_hook, send, sign_as_stripe
+from tracking.api.hooks import serve_hook
 from tracking.event import compute_user_profile_id
 from tracking.hooks.known import forget_hooks
 from tracking.log.append import Appender, AppendFailed
@@ -47,6 +50,33 @@ def test_a_signed_payload_becomes_an_event_and_starts_a_rule(shop: Source) -> No
     assert event.get_origin_display() == "live"
     assert Profile.objects.get().traits == {"email": "ada@example.com"}
     assert Activation.objects.count() == Delivery.objects.count() == 1
+
+
+@pytest.mark.parametrize("broken", [{"style": "another"}, {"mapping": {"of": "another version"}}])
+def test_a_webhook_that_cannot_be_read_keeps_no_other_from_being_heard(shop: Source, broken: dict[str, Any]) -> None:
+    hook, other = make_hook(shop), make_hook(shop, "other")
+    Hook.objects.filter(pk=other.pk).update(**broken)
+    forget_hooks()
+
+    assert send(hook, CHECKOUT).json() == {"outcome": "accepted"}
+    answer = send(other, CHECKOUT)
+    assert (answer.status_code, answer.json()["code"]) == (503, "hook_unreadable")
+    assert answer["Retry-After"]
+
+
+def test_half_a_payload_is_refused_in_words(shop: Source) -> None:
+    hook = make_hook(shop, style="query", secret="in-the-address")
+    body = json.dumps(CHECKOUT).encode()
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": f"/hooks/{shop.pk}/{hook.name}",
+        "QUERY_STRING": "token=in-the-address",
+        "CONTENT_LENGTH": str(len(body) + 1),
+        "wsgi.input": BytesIO(body),
+    }
+    answer = serve_hook(WSGIRequest(environ), shop.pk, hook.name)
+    assert (answer.status_code, json.loads(answer.content)["code"]) == (400, "body_incomplete")
+    assert not Event.objects.exists()
 
 
 def test_a_retry_is_one_event_and_another_payload_is_another(shop: Source) -> None:
