@@ -6,12 +6,12 @@ several times over: a body of five megabytes would take a hundred.
 
 import math
 import re
+from collections.abc import Iterator
+from itertools import islice
 
 MAX_DEPTH_READ = 64
 """What is nested deeper is far beyond what an event may hold, and may be beyond what the stack holds."""
 
-_MOST_LOOKED_AT = 600_000
-"""Marks of a body that is looked through: one of more is no JSON that would be taken."""
 _MOST_DIGITS = 4_300
 """Of a whole number, its sign included: the parser reads no more."""
 
@@ -35,13 +35,10 @@ def mend(body: bytes) -> bytes:
 
 
 def prune(body: bytes) -> bytes:
-    """Return JSON with null for each list and object that stands deeper than MAX_DEPTH_READ; one of too many values as
-    it is."""
-    if _is_endless(body):
-        return body
+    """Return JSON with null for each list and object that stands deeper than MAX_DEPTH_READ."""
     kept: list[bytes] = []
     depth = start = 0
-    for token in _BRACKETS.finditer(body):
+    for token in _list_tokens(_BRACKETS, body):
         first = token[0][:1]
         if first in b"[{":
             depth += 1
@@ -59,8 +56,10 @@ def count_values(body: bytes) -> int:
     return body.count(b",") + body.count(b"[") + body.count(b"{")
 
 
-def _is_endless(body: bytes) -> bool:
-    return count_values(body) + body.count(b'"') > _MOST_LOOKED_AT
+def _list_tokens(pattern: re.Pattern[bytes], body: bytes) -> Iterator[re.Match[bytes]]:
+    """Find texts and what else the pattern names. What has more than two texts and two brackets for each value is no
+    JSON, and need not be looked through."""
+    return islice(pattern.finditer(body), 4 * count_values(body) + 1)
 
 
 def _mend_encoding(body: bytes) -> bytes:
@@ -86,11 +85,9 @@ def _mend_escapes(body: bytes) -> bytes:
 
 
 def _mend_numbers(body: bytes) -> bytes:
-    if _is_endless(body):
-        return body
     kept: list[bytes] = []
     start = 0
-    for token in _NUMBERS.finditer(body):
+    for token in _list_tokens(_NUMBERS, body):
         if body[token.start()] != _QUOTE and _is_beyond(token[0]):
             kept += [body[start : token.start()], b"null"]
             start = token.end()

@@ -1,6 +1,7 @@
 """What is nearly JSON is mended and not refused: for a refused request clients drop, or repeat, a whole batch."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -49,6 +50,17 @@ def test_whatever_is_mended_is_what_the_standard_library_would_read(value: Any, 
     expected = json.loads(whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
     assert json.loads(mend(body)) == expected
+
+
+@pytest.mark.parametrize("rest", [b'"t":"' + b'\\"' * 700_000 + b'"', b",".join([b'"k":"v"'] * 140_000)])
+def test_numbers_are_mended_however_many_quotes_there_are(rest: bytes) -> None:
+    assert read_any(b'{"n":NaN,' + rest + b"}")["n"] is None
+
+
+def test_what_is_no_json_is_not_searched_for_numbers() -> None:
+    before = time.thread_time()
+    mend(b"1 " * 2_400_000)
+    assert time.thread_time() - before < 0.5
 
 
 def test_pieces_part_no_character() -> None:
