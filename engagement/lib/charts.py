@@ -7,8 +7,8 @@ from msgspec import Struct
 
 _COLORS = ("--color-primary-600", "#0d9488", "#d97706", "#7c3aed", "#db2777", "#64748b")
 _TICKS = {"color": "#757f91"}
-# Characters: a canvas breaks no line, and cuts off both ends of a longer name in a legend, the beginning of one beside a
-# bar. That has half of the width, and a telephone's is narrow.
+# Characters: a canvas breaks no line, and cuts off both ends of a longer name in a legend, the beginning of one beside
+# a bar. That has half of the width, and a telephone's is narrow.
 _LEGEND = 30
 _BESIDE = 22
 
