@@ -6,7 +6,7 @@ was accepted. What is *held* was promised to the client: it is on disk before th
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -15,7 +15,7 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 
 from engagement.lib.ids import compute_boundary
-from tracking.erasure.tombstones import hold_tombstones, is_erased
+from tracking.erasure.tombstones import Tombstone, hold_tombstones, is_erased
 from tracking.event import Rejection
 from tracking.identities import find_identities
 from tracking.models import Quarantined
@@ -59,10 +59,11 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A row, and whose event it would be under which id, as far as anything tells."""
+    """A row, whose it is where it was understood, and the id that tells when it happened, as far as anything does."""
 
     row: Quarantined
-    mark: tuple[UUID, UUID] | None
+    people: tuple[UUID, ...]
+    mark: UUID | None
 
 
 class HoldFailed(Exception):
@@ -110,24 +111,31 @@ def hold_items(source_id: int, items: Sequence[Refused], now: datetime) -> int:
 
 
 def _leave_out_erased(prepared: Sequence[_Prepared]) -> list[Quarantined]:
-    """Return the rows but those of somebody who was erased after they happened: a retry brings nothing back."""
-    tombstones = hold_tombstones(connection.connection, {one.mark[0] for one in prepared if one.mark is not None})
-    return [one.row for one in prepared if one.mark is None or not is_erased(tombstones, *one.mark)]
+    """Return the rows but those of somebody who was erased after they happened: a retry brings nothing back. One that
+    belongs to several people went with each of them."""
+    people = {person for one in prepared if one.mark is not None for person in one.people}
+    tombstones = hold_tombstones(connection.connection, people)
+    return [one.row for one in prepared if not _is_gone(one, tombstones)]
+
+
+def _is_gone(one: _Prepared, tombstones: Mapping[UUID, Tombstone]) -> bool:
+    mark = one.mark
+    return mark is not None and any(is_erased(tombstones, person, mark) for person in one.people)
 
 
 def _prepare(source_id: int, item: Refused, now: datetime) -> _Prepared:
-    return _Prepared(row=_describe(source_id, item, now), mark=_find_mark(item))
+    return _Prepared(row=_describe(source_id, item, now), people=item.people, mark=_find_mark(item))
 
 
-def _find_mark(item: Refused) -> tuple[UUID, UUID] | None:
+def _find_mark(item: Refused) -> UUID | None:
     """A webhook's payload, what was not understood and what has no time of its own cannot be told from new ones."""
     held_as, happened_at = item.rejection.held_as, item.happened_at
     if not item.people:
         return None
     if held_as is not None and held_as.version == _TIMED:
-        return item.people[0], held_as
+        return held_as
     if happened_at is not None and happened_at >= _FIRST:
-        return item.people[0], compute_boundary(happened_at)
+        return compute_boundary(happened_at)
     return None
 
 

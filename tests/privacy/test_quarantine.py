@@ -131,7 +131,9 @@ def test_a_users_items_do_not_go_with_somebody_anonymous_of_the_same_id(source: 
 
 
 @pytest.mark.parametrize("erased", [ADA_ID, compute_user_profile_id("ada-byron")])
-def test_an_alias_that_was_refused_goes_with_either_of_its_ids(source: Source, erased: UUID) -> None:
+def test_an_alias_that_was_refused_goes_with_either_of_its_ids_and_no_retry_brings_it_back(
+    source: Source, erased: UUID
+) -> None:
     item = Item(index=0, name=ALIAS, user_id="ada-lovelace", properties={"previous_id": "ada-byron"})
     people = list_people(source.pk, item, is_public=False)
     rejection = Rejection(index=0, code="timestamp_out_of_range", message="No.")
@@ -142,10 +144,13 @@ def test_an_alias_that_was_refused_goes_with_either_of_its_ids(source: Source, e
         event_name=ALIAS,
         is_public=False,
         people=people,
+        happened_at=datetime.now(UTC) - timedelta(hours=1),
     )
     keep_refused(source.pk, [refused.rejection], lambda _: refused, datetime.now(UTC))
 
     assert erase(erased).counts == {"quarantined": 1}
+    keep_refused(source.pk, [refused.rejection], lambda _: refused, datetime.now(UTC))
+    assert not Quarantined.objects.exists()
 
 
 def test_what_was_kept_before_is_found_by_whose_it_is_too(source: Source) -> None:
