@@ -1,6 +1,6 @@
 """Profiles as a projection of the log: read, applied to and written by the evaluator, in a lane's transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -89,9 +89,15 @@ select patch from profile_change c
 """
 
 
-def load_outlived_changes(connection: Connection) -> list[LoggedEvent]:
-    """Return the events that shaped profiles and that the log itself holds no more, in its order."""
-    return [msgspec.convert(row[0], LoggedEvent) for row in connection.execute(_OUTLIVED).fetchall()]
+def read_outlived_changes(connection: Connection, size: int) -> Iterator[list[LoggedEvent]]:
+    """Yield the events that shaped profiles and that the log itself holds no more, in its order, up to `size` at once.
+
+    They are sorted once, and the server keeps them: transactions may begin and end meanwhile.
+    """
+    with connection.cursor(name="outlived", withhold=True) as cursor:
+        cursor.execute(_OUTLIVED)
+        while rows := cursor.fetchmany(size):
+            yield [msgspec.convert(row[0], LoggedEvent) for row in rows]
 
 
 def load_changes(connection: Connection, event_ids: Iterable[UUID]) -> dict[UUID, LoggedEvent]:

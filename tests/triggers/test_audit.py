@@ -1,6 +1,7 @@
 """The audit: a replay computes what production stored, and names what was missed or made up."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.core.management import CommandError, call_command
 from tests.cast import ADA, CART, evaluate, make_rule, pass_time, report, scan
 from tracking.log.read import LoggedEvent
 from tracking.models import ProfileChange, Source
+from triggers.audit import replay
 from triggers.audit.compare import audit
 from triggers.evaluate.batch import Batch
 from triggers.lifecycle import activate_rule, pause_rule, resume_rule
@@ -161,6 +163,30 @@ def test_a_replay_counts_what_a_person_was_told_by_operators_as_production_did(s
     outlived = [event.id for event in events[:3]]
     get_worker().connection.execute("delete from event where id = any(%s)", (outlived,))
     assert (audit().is_clean, audit().activations) == (True, 1)
+
+
+def test_what_outlived_the_log_is_read_in_pieces(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    reach = {"node": "compare", "field": {"from": "profile", "path": "logins"}, "operator": "is", "value": 7}
+    make_rule(trigger={"kind": "event", "event": "purchase"}, conditions=reach)
+    for person in ("ada", "grace"):
+        for _ in range(7):
+            report("$identify", source=source, user_id=person, properties={"traits": {}, "add": {"logins": 1}})
+        report("purchase", source=source, user_id=person)
+    evaluate()
+    get_worker().connection.execute("delete from event where name = '$identify'")
+    monkeypatch.setattr(replay, "SPAN", 3)
+    decided: list[int] = []
+    decide = replay.Replay._decide_lanes
+
+    def count(self: replay.Replay, events: Sequence[LoggedEvent]) -> None:
+        decided.append(len(events))
+        decide(self, events)
+
+    monkeypatch.setattr(replay.Replay, "_decide_lanes", count)
+    found = audit()
+
+    assert (found.is_clean, found.activations) == (True, 2)
+    assert decided[:5] == [3, 3, 3, 3, 2]
 
 
 def test_what_a_device_was_told_about_its_owner_outlives_the_log_too(source: Source) -> None:

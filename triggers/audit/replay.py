@@ -18,7 +18,7 @@ import structlog
 from tracking.event import ADOPTED
 from tracking.log.read import LoggedEvent, load_first_seq, load_positions, read_span
 from tracking.log.write import Connection
-from tracking.profiles import load_outlived_changes
+from tracking.profiles import read_outlived_changes
 from tracking.registry import get_registry
 from tracking.set_aside import load_set_aside
 from triggers.evaluate.batch import Batch
@@ -26,7 +26,7 @@ from triggers.evaluate.run import CONSUMER
 from triggers.rulebook import RuleBook
 
 SPAN = 20_000
-"""How many numbers of the log are read at once."""
+"""How many numbers of the log are read at once, and how many events that outlived it."""
 
 log = structlog.get_logger()
 
@@ -72,7 +72,8 @@ class Replay:
 
     def run(self) -> Iterator[int]:
         """Decide all; yield, after each piece, the number up to which the log is decided."""
-        self._decide_lanes(load_outlived_changes(self.connection))
+        for outlived in read_outlived_changes(self.connection, SPAN):
+            self._decide_lanes(outlived)
         after = self.extent.first_seq - 1
         while after < self.extent.last_seq:
             until = min(after + SPAN, self.extent.last_seq)
