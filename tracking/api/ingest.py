@@ -102,7 +102,10 @@ class EventsView(IngestView):
 
     @_describe("append_events", PolymorphicProxySerializer("Events", [EventIn, BatchIn], None), "Report events")
     def post(self, request: Any) -> HttpResponse:
-        """Append events. Each has its own outcome; 202 only after the commit."""
+        """Append events. Each has its own outcome; 202 only after the commit.
+
+        A request holds up to 1,000 events: 1 MB as it is sent, 5 MB unpacked, 150,000 values. More is 413.
+        """
         return serve(request._request)
 
     @LIST_EVENTS
