@@ -53,7 +53,7 @@ def prune(body: bytes) -> bytes:
 
 def count_values(body: bytes) -> int:
     """Return about how many values JSON holds, and no less."""
-    return body.count(b",") + body.count(b"[") + body.count(b"{")
+    return len(body) - len(body.translate(None, b",[{"))
 
 
 def _list_tokens(pattern: re.Pattern[bytes], body: bytes) -> Iterator[re.Match[bytes]]:
