@@ -159,17 +159,17 @@ def _list_parts(
     links: Sequence[LoggedEvent],
     moment: datetime | None,
 ) -> list[Part]:
-    """Return each part of a profile that is the person's, in the order of the log.
+    """Return each part of a profile that is the person's, in the order of the log and not numbered yet.
 
     A device may have been theirs several times. It still is where there is a `moment`, that of the erasure.
     """
     is_known = state is not None and state.user_id is not None
     theirs = [period for period in find_ended(links, is_known) if period.owner in whose]
-    ended = [_make_ended(event, number, period) for number, period in enumerate(theirs)]
+    ended = [_make_ended(event, period) for period in theirs]
     if moment is None:
         return ended
-    last = _make_open(event, len(ended), state, links, moment)
-    return [msgspec.structs.replace(last, number=0)] if last.is_whole else [*ended, last]
+    last = _make_open(event, state, links, moment)
+    return [last] if last.is_whole else [*ended, last]
 
 
 def _number(wanted: Sequence[Part], begun: Sequence[Part]) -> list[Part]:
@@ -179,15 +179,13 @@ def _number(wanted: Sequence[Part], begun: Sequence[Part]) -> list[Part]:
     return [msgspec.structs.replace(part, number=len(begun) + number) for number, part in enumerate(new)]
 
 
-def _make_open(
-    event: LoggedEvent, number: int, state: ProfileState | None, links: Sequence[LoggedEvent], moment: datetime
-) -> Part:
+def _make_open(event: LoggedEvent, state: ProfileState | None, links: Sequence[LoggedEvent], moment: datetime) -> Part:
     """The profile is the person's: all of it, or since somebody else's time on the device ended."""
     since = _get_since(state)
     return Part(
         profile_id=event.profile_id,
         lane=event.lane,
-        number=number,
+        number=0,
         since=since,
         until=event.seq,
         is_whole=since == 0,
@@ -204,12 +202,12 @@ def _find_start(links: Sequence[LoggedEvent], since: int) -> datetime | None:
     return next((link.received_at for link in links if link.seq == since), None)
 
 
-def _make_ended(event: LoggedEvent, number: int, period: Ownership) -> Part:
+def _make_ended(event: LoggedEvent, period: Ownership) -> Part:
     """The device was the person's until somebody else signed in."""
     return Part(
         profile_id=event.profile_id,
         lane=event.lane,
-        number=number,
+        number=0,
         since=period.since,
         until=period.until,
         is_whole=False,
