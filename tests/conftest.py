@@ -7,11 +7,13 @@ import hypothesis
 import pytest
 from django.conf import LazySettings
 from django.core.cache import cache
+from django.test import TransactionTestCase
 from playwright.sync_api import Browser, sync_playwright
 from pytest_django import DjangoDbBlocker
 
 from engagement.local.browser import find_browser
 from tests.cast import make_source
+from tests.emptying import empty_database
 from tests.live import LivePlatform, start_platform
 from tests.mail_server import MailServer, point_to
 from tracking import discovery, gates, quarantine, sampling
@@ -40,6 +42,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         drafts = list(Rule.objects.values_list("name", "state", "definition__template"))
         Rule.objects.all().delete()
         Template.objects.all().delete()
+    TransactionTestCase._fixture_teardown = empty_database  # type: ignore[attr-defined]
     return drafts
 
 
