@@ -15,7 +15,8 @@ FLUSH_SECONDS = 10.0
 log = structlog.get_logger()
 
 _used: dict[int, datetime] = {}
-_lock = threading.Lock()
+_starting = threading.Lock()
+_writing = threading.Lock()
 _thread: threading.Thread | None = None
 
 
@@ -27,17 +28,18 @@ def note_use(key_id: int, now: datetime) -> None:
 
 
 def flush_uses() -> None:
-    """Write what was noted. A later moment that another process has written stays."""
-    while _used:
-        key_id, moment = _used.popitem()
-        SourceKey.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=moment), pk=key_id).update(
-            last_used_at=moment
-        )
+    """Write what was noted until now. A later moment that another process has written stays."""
+    with _writing:
+        while _used:
+            key_id, moment = _used.popitem()
+            SourceKey.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=moment), pk=key_id).update(
+                last_used_at=moment
+            )
 
 
 def _start() -> None:
     global _thread
-    with _lock:
+    with _starting:
         if _thread is None:
             _thread = threading.Thread(target=_run, name="key-use", daemon=True)
             _thread.start()
