@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 from django.conf import LazySettings
+from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.test import TransactionTestCase
 from playwright.sync_api import Browser, sync_playwright
@@ -42,6 +43,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         drafts = list(Rule.objects.values_list("name", "state", "definition__template"))
         Rule.objects.all().delete()
         Template.objects.all().delete()
+    # A quarter of a second for each of a thousand logins is for who guesses passwords, not for tests.
+    django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     TransactionTestCase._fixture_teardown = empty_database  # type: ignore[attr-defined]
     return drafts
 

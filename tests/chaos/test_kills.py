@@ -14,7 +14,7 @@ import pytest
 from tests.live import LivePlatform, start_platform, wait_for
 from triggers.evaluate.effects import compute_activation_id
 
-pytestmark = pytest.mark.xdist_group("live")
+pytestmark = pytest.mark.xdist_group("kills")
 
 MAKE_RULE = """
 from triggers.models import *

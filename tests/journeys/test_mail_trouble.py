@@ -19,7 +19,7 @@ definition = {"format": 1, "trigger": {"kind": "event", "event": "trouble"}, "te
 activate_rule(Rule.objects.create(name="Trouble", definition=definition))
 """
 
-pytestmark = pytest.mark.xdist_group("live")
+pytestmark = pytest.mark.xdist_group("mail_trouble")
 
 
 @pytest.fixture(scope="module")

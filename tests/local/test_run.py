@@ -57,6 +57,11 @@ def test_a_kill_of_the_supervisor_leaves_no_process_and_all_data(tmp_path: Path)
     second.stop()
 
 
+def test_the_tests_of_a_group_share_what_runs(request: pytest.FixtureRequest) -> None:
+    # A group that is none costs minutes, and nothing else tells: each process starts platforms of its own.
+    assert "PYTEST_XDIST_WORKER" not in os.environ or request.node.nodeid.endswith("@live")
+
+
 def test_two_installations_run_side_by_side(live_platform: LivePlatform) -> None:
     other = start_platform()
 
