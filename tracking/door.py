@@ -140,5 +140,5 @@ def _take(request: WireRequest, dialect: Dialect, told: Told, caller: Caller, in
     except (AppendFailed, HoldFailed, NoRoom):
         release_signature(caller)
         raise
-    answer = dialect.answer(request, receipts)
+    answer = dialect.answer(request, told, receipts)
     return msgspec.structs.replace(answer, cookie=cookie) if cookie is not None else answer

@@ -50,15 +50,15 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     `name` is kept with what is refused, so that it can be read again by `parse_item`; `methods` maps each path (without
     a trailing slash) to its HTTP methods. `find_key` looks where a key stands outside the body; a dialect whose body
     names the key (`names_key`) is read before anybody is authenticated. `read` raises WireError where nothing can be
-    understood; an item that cannot be is a Rejection among `Told.items`. `answer` gets a receipt for each item, in
-    order. `notes_address` says whether the client lets the address that it sends from be noted. `max_body`: bytes, as
-    they are sent.
+    understood; an item that cannot be is a Rejection among `Told.items`. `answer` gets what was
+    read, so that it is not read again, and a receipt for each item, in order. `notes_address` says whether the client
+    lets the address that it sends from be noted. `max_body`: bytes, as they are sent.
     """
 
     name: str
     methods: dict[str, tuple[str, ...]]
     read: Callable[[WireRequest], Told]
-    answer: Callable[[WireRequest, list[Receipt]], WireResponse]
+    answer: Callable[[WireRequest, Told, list[Receipt]], WireResponse]
     parse_item: Callable[[bytes], Item | Rejection]
     find_key: Callable[[WireRequest], str | None] = find_no_key
     names_key: bool = False

@@ -26,11 +26,12 @@ _SURROGATES = re.compile(
     rb"(?<!\\)(?:\\\\)*+(?:\\u[dD][89abAB]%b\\u[dD][c-fC-F]%b|(?P<lone>\\u[dD][89a-fA-F]%b))" % (_HEX, _HEX, _HEX)
 )
 _REPLACEMENT = rb"\ufffd"
+_REPLACED = re.compile("\ufffd{2,}")
 
 
 def mend(body: bytes) -> bytes:
     """Return JSON of which surrogates that were written one by one (CESU-8) are the character that they mean, what is
-    left of them and bad UTF-8 replacement characters, NaN and numbers beyond all bounds null."""
+    left of them and each run of bad UTF-8 a replacement character, NaN and numbers beyond all bounds null."""
     return _mend_numbers(_mend_escapes(_mend_encoding(body)))
 
 
@@ -70,7 +71,8 @@ def _mend_piece(piece: bytes) -> bytes:
     try:
         text = piece.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
-        return piece.decode("utf-8", "replace").encode()
+        # One for each byte would make three bytes of one, and a body three times as large as any may be.
+        return _REPLACED.sub("\ufffd", piece.decode("utf-8", "replace")).encode()
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 

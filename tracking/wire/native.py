@@ -236,7 +236,7 @@ def read_request(request: WireRequest) -> Told:
     return Told(items=parse(body), raw=(body,)) if parse is not None else read_events(body)
 
 
-def answer(request: WireRequest, receipts: list[Receipt]) -> WireResponse:
+def answer(request: WireRequest, told: Told, receipts: list[Receipt]) -> WireResponse:
     """Give a receipt for each item; 202 as soon as one of them was taken."""
     return WireResponse(status=_choose_status(receipts), body={"results": receipts})
 

@@ -93,7 +93,7 @@ def parse_item(body: bytes) -> Item | Rejection:
     return _parse(0, read_whole(body), None, None)
 
 
-def answer(request: WireRequest, receipts: list[Receipt]) -> WireResponse:
+def answer(request: WireRequest, told: Told, receipts: list[Receipt]) -> WireResponse:
     """Say what was taken; the clients look at the status only."""
     rejected = [receipt for receipt in receipts if receipt.outcome == "rejected"]
     is_taken = len(rejected) < len(receipts)

@@ -72,7 +72,7 @@ def read_safely(request: WireRequest, dialects: Mapping[str, Dialect]) -> list[I
             msgspec.json.encode(item).decode()
             assert isinstance(item.name, str)
         _parse_again(dialects[dialect.name], dialect.cut(request, told, item.index))
-    dialect.answer(request, [])
+    dialect.answer(request, told, [])
     return told.items
 
 

@@ -228,7 +228,7 @@ def test_properties_with_a_dollar_go_where_they_belong() -> None:
 def test_what_is_not_wanted_is_acknowledged_and_not_kept() -> None:
     told = read({"batch": [event("$snapshot"), event("$web_vitals"), event("$exception")]})
     assert told.items == []
-    response = answer(WireRequest(method="POST", path="/e", headers={}, body=b""), [])
+    response = answer(WireRequest(method="POST", path="/e", headers={}, body=b""), told, [])
     assert (response.status, response.body) == (200, {"status": 1})
 
 

@@ -65,7 +65,7 @@ def parse_item(body: bytes) -> Item | Rejection:
     return _parse(0, read_whole(body), None, Counter())
 
 
-def answer(request: WireRequest, receipts: list[Receipt]) -> WireResponse:
+def answer(request: WireRequest, told: Told, receipts: list[Receipt]) -> WireResponse:
     """Answer with nothing, as Google does: what was refused is in quarantine. A validation has its messages."""
     if request.path == VALIDATE:
         return WireResponse(status=200, body={"validationMessages": _validate(request)})

@@ -97,7 +97,7 @@ def parse_item(body: bytes) -> Item | Rejection:
     return _parse(0, read_whole(body))
 
 
-def answer(request: WireRequest, receipts: list[Receipt]) -> WireResponse:
+def answer(request: WireRequest, told: Told, receipts: list[Receipt]) -> WireResponse:
     """Answer with nothing: nobody reads it. What was refused is in quarantine."""
     return WireResponse(status=204)
 

@@ -10,24 +10,25 @@ from typing import Any
 
 from tracking.event import Receipt
 from tracking.wire.body import inflate
-from tracking.wire.mixpanel.packing import asks_for, is_json, open_parcel
+from tracking.wire.dialect import Told
+from tracking.wire.mixpanel.packing import asks_for, is_json
 from tracking.wire.request import WireError, WireRequest, WireResponse
 
 _TEXT = "text/plain; charset=utf-8"
 _IMPORT = "/import"
 
 
-def answer_reports(request: WireRequest, receipts: Sequence[Receipt]) -> WireResponse:
+def answer_reports(request: WireRequest, told: Told, receipts: Sequence[Receipt]) -> WireResponse:
     """Say what was taken: one bad item fails no other, and no request in which others were good."""
     rejected = [receipt for receipt in receipts if receipt.outcome == "rejected"]
     if _is_todays_import(request):
-        return _answer_import(request, len(receipts), rejected)
+        return _answer_import(request, told, rejected)
     if rejected and len(rejected) == len(receipts):
         return _say_failed(request, 400, rejected[0].message or "")
     if not asks_for(request, "verbose"):
         return WireResponse(status=200, body=b"1", content_type=_TEXT)
-    told = {"status": 1, "error": None} | ({"rejected": rejected} if rejected else {})
-    return WireResponse(status=200, body=told)
+    body = {"status": 1, "error": None} | ({"rejected": rejected} if rejected else {})
+    return WireResponse(status=200, body=body)
 
 
 def refuse(request: WireRequest, error: WireError) -> WireResponse:
@@ -53,22 +54,21 @@ def _is_todays_import(request: WireRequest) -> bool:
         return asks_for(request, "strict")
 
 
-def _answer_import(request: WireRequest, number: int, rejected: Sequence[Receipt]) -> WireResponse:
+def _answer_import(request: WireRequest, told: Told, rejected: Sequence[Receipt]) -> WireResponse:
+    taken = len(told.items) - len(rejected)
     if not rejected:
-        return _describe_import(200, number, None)
-    failed = _describe_failed(request, rejected)
-    taken = number - len(rejected)
+        return _describe_import(200, taken, None)
+    failed = _describe_failed(told, rejected)
     status = 400 if asks_for(request, "strict") or not taken else 200
     error = "some data points in the request failed validation" if status == 400 else None
     return _describe_import(status, taken, error, failed)
 
 
-def _describe_failed(request: WireRequest, rejected: Sequence[Receipt]) -> list[dict[str, Any]]:
-    items = open_parcel(request).items
+def _describe_failed(told: Told, rejected: Sequence[Receipt]) -> list[dict[str, Any]]:
     return [
         {
             "index": receipt.index,
-            "insert_id": _find_insert_id(items[receipt.index]),
+            "insert_id": _find_insert_id(told.raw[receipt.index]),
             "field": receipt.field or "",
             "message": receipt.message,
             "code": receipt.code,

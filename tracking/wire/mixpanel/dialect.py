@@ -99,10 +99,10 @@ def parse_item(body: bytes) -> Item | Rejection:
 _TELLING_FIELDS: dict[str, Make] = {"event": make_event, "$group_key": make_group, "$distinct_id": make_identify}
 
 
-def answer(request: WireRequest, receipts: list[Receipt]) -> WireResponse:
+def answer(request: WireRequest, told: Told, receipts: list[Receipt]) -> WireResponse:
     """Give what was asked for, or say what was taken."""
     asked = _ASKED.get(request.path)
-    return answer_reports(request, receipts) if asked is None else WireResponse(status=200, body=asked)
+    return answer_reports(request, told, receipts) if asked is None else WireResponse(status=200, body=asked)
 
 
 def _find_token(request: WireRequest) -> str | None:

@@ -61,7 +61,7 @@ def parse_item(body: bytes) -> Item | Rejection:
     return parse_event(0, read_whole(body), None, is_import=False)
 
 
-def answer(request: WireRequest, receipts: list[Receipt]) -> WireResponse:
+def answer(request: WireRequest, told: Told, receipts: list[Receipt]) -> WireResponse:
     """Say what was taken, or what was asked for."""
     if request.path in _FLAGS:
         return WireResponse(status=200, body=describe_flags())
