@@ -1,11 +1,13 @@
 """A destination's place in the log: where it begins, what it keeps, and that nothing waits for one that is gone."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 from django.db import connections
 
+from engagement.lib.postgres import open_connection
 from tests.cast import ADA, evaluate, report
 from tests.forward.conftest import MakeDestination, forward, let_leases_end
 from tests.other_side import Heard, OtherSide, Say
@@ -17,9 +19,14 @@ from triggers.erase.carry_out import carry_out
 from triggers.evaluate import run as evaluate_run
 from triggers.forward.claim import name_consumer
 from triggers.forward.run import forget_gone
-from triggers.forward.switch import pause, switch_off, switch_on
+from triggers.forward.switch import pause, resume, switch_off, switch_on
 from triggers.models import CopyLease, Destination
 from triggers.worker import get_worker
+
+_WAITS_FOR_A_LOCK = """
+select from pg_stat_activity
+ where datname = current_database() and application_name = 'engagement-admin' and wait_event_type = 'Lock'
+"""
 
 
 def visit(source: Source, number: int) -> None:
@@ -70,6 +77,23 @@ def test_switched_off_it_has_no_place_and_begins_anew(
     visit(source, 3)
     forward()
     assert list_numbers(other_side) == [3]
+
+
+def test_what_is_switched_off_while_somebody_resumes_it_stays_off(make_destination: MakeDestination) -> None:
+    destination = make_destination()
+    pause(destination)
+    with open_connection("test", timeout_ms=10_000) as other, ThreadPoolExecutor(1) as threads:
+        with other.transaction():
+            other.execute("select from triggers_destinationprogress for update")
+            resumed = threads.submit(resume, Destination.objects.get())
+            while get_worker().connection.execute(_WAITS_FOR_A_LOCK).fetchone() is None:
+                assert not resumed.done()
+            other.execute("update triggers_destination set state = 'off'")
+            other.execute("delete from lane_cursor where consumer = %s", (name_consumer(destination.pk),))
+        assert resumed.result() is False
+    destination.refresh_from_db()
+    assert destination.state == "off"
+    assert not LaneCursor.objects.filter(consumer=name_consumer(destination.pk)).exists()
 
 
 def test_the_cursors_of_a_deleted_destination_are_forgotten_and_those_of_the_others_stay(

@@ -8,6 +8,7 @@ from triggers.models import Destination, DestinationProgress, DestinationState
 
 _TIMEOUT_MS = 5_000
 _LOCK = "select from triggers_destinationprogress where destination_id = %s for update"
+_IS_OFF = "select from triggers_destination where id = %s and state = 'off'"
 _STATE = "update triggers_destination set state = %s where id = %s"
 _PAUSE = "update triggers_destination set state = 'paused' where id = %s and state <> 'off'"
 _AFRESH = """
@@ -20,29 +21,36 @@ _TRY_LANES_NOW = "update triggers_copylease set retry_at = null where destinatio
 _END_LEASES = "delete from triggers_copylease where destination_id = %s"
 
 
-def resume(destination: Destination) -> bool:
-    """Go on where it was paused; return False for one that is off, which has no place to go on from."""
-    destination.refresh_from_db(fields=["state"])
-    if destination.state == DestinationState.OFF:
-        return False
-    switch_on(destination)
-    return True
-
-
 def switch_on(destination: Destination) -> None:
     """Send what happens from now on. One that was paused goes on where it was, and is tried at once."""
     DestinationProgress.objects.get_or_create(destination=destination)
+    _start(destination, begins=True)
+
+
+def resume(destination: Destination) -> bool:
+    """Go on where it was paused; return False for one that is off, which has no place to go on from."""
+    return _start(destination, begins=False)
+
+
+def _start(destination: Destination, *, begins: bool) -> bool:
+    """Send from its place in the log; one that is off begins at the log's end, or, unless it `begins`, stays off."""
     with open_connection("engagement-admin", timeout_ms=_TIMEOUT_MS) as connection:
         bound = load_bound(connection)
         with connection.transaction():
             connection.execute(_LOCK, (destination.pk,))
-            if destination.state == DestinationState.OFF:
+            # Behind the lock: somebody may have switched it since it was read.
+            is_off = connection.execute(_IS_OFF, (destination.pk,)).fetchone() is not None
+            if is_off and begins:
                 connection.execute(_AFRESH, (destination.pk,))
+            elif is_off:
+                destination.state = DestinationState.OFF
+                return False
             connection.execute(_TRY_NOW, (destination.pk,))
             connection.execute(_TRY_LANES_NOW, (destination.pk,))
             start_following(connection, name_consumer(destination.pk), bound)
             connection.execute(_STATE, (DestinationState.ON.value, destination.pk))
     destination.state = DestinationState.ON
+    return True
 
 
 def pause(destination: Destination) -> bool:
