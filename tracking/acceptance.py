@@ -26,7 +26,11 @@ from tracking.wire.native import NATIVE
 
 
 class NoRoom(Exception):
-    """Everything in a request was to be held in quarantine, which is full."""
+    """Nothing of a request was taken, and some of it would have been held, had the quarantine not been full.
+
+    What is invalid beside that is refused, and kept, when the client sends again and there is room: to refuse it now
+    would make most clients drop the whole request.
+    """
 
 
 def offer_items(items: Parsed, caller: Caller, intake: Intake, *, happened_at: datetime | None = None) -> list[Receipt]:
@@ -53,7 +57,7 @@ def take_items(
 
     What is refused goes to quarantine: as the item where it was understood, else as `cut` returns it, in the words of
     `dialect`. `looks`: see `check_item`. Raises AppendFailed or HoldFailed when it is not known whether they are on
-    disk, NoRoom when nothing could be taken because the quarantine is full.
+    disk, NoRoom when nothing was taken and the quarantine is full: then nothing is kept either.
     """
     items = settle_items(items, caller)
     rows, rejections = _check_all(items, caller, intake, looks)
@@ -66,9 +70,9 @@ def take_items(
         get_tally().note(caller.source.id, [one.code for one in rejections], intake.now)
     if any(one.held_as is not None for one in rejections):
         rejections = _hold(rejections, describe, caller, intake)
-        if not rows and all(one.code == NO_ROOM for one in rejections):
-            raise NoRoom
     receipts = _append(rows, rejections, intake.appender)
+    if any(one.code == NO_ROOM for one in rejections) and all(one.outcome == "rejected" for one in receipts):
+        raise NoRoom
     refused = [one for one in rejections if one.held_as is None]
     if refused:
         keep_refused(caller.source.id, refused, describe, intake.now)

@@ -43,7 +43,7 @@ def answer_request(request: WireRequest, intake: Intake) -> WireResponse:
         if error.retry_after is not None:
             headers = headers | {"Retry-After": str(error.retry_after)}
     except NoRoom:
-        message = "Nothing of it fits its schema, and the quarantine that would hold it is full: send it again later."
+        message = "Nothing of it was taken, and the quarantine that would hold some of it is full: send it again later."
         answer = dialect.refuse(request, WireError(503, NO_ROOM, message))
         headers |= {"Retry-After": "60"}
     except (AppendFailed, HoldFailed):

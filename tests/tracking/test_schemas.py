@@ -1,8 +1,10 @@
 """Schemas at the door: what fits, what does not, and what becomes of it."""
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.test import Client
@@ -107,6 +109,57 @@ def test_what_cannot_be_held_is_rejected_and_never_lost_in_silence(
     quarantine.forget_counts()
     full = send(shop, LACKING)
     assert (full.status_code, full.json()["code"], full["Retry-After"]) == (503, "quarantine_full", "60")
+
+
+BATCHES: dict[str, Any] = {
+    "/v1/events": {"events": [LACKING, {"event": "", "user_id": "ada"}]},
+    "/v1/batch": {
+        "batch": [
+            {"type": "track", "event": "order_completed", "userId": "ada", "messageId": "m3"},
+            {"type": "track", "userId": "ada"},
+        ]
+    },
+    "/track": [
+        {"event": "order_completed", "properties": {"distinct_id": "ada", "$insert_id": "m3"}},
+        {"properties": {"distinct_id": "ada"}},
+    ],
+    "/import?strict=1": [
+        {"event": "order_completed", "properties": {"distinct_id": "ada", "$insert_id": "m3", "time": 0}},
+        {"properties": {"distinct_id": "ada"}},
+    ],
+    "/batch/": {"batch": [{"event": "order_completed", "distinct_id": "ada", "uuid": str(UUID(int=3))}, {"event": ""}]},
+}
+
+
+@pytest.mark.parametrize("path", BATCHES)
+def test_what_is_invalid_beside_it_loses_nothing_that_could_not_be_held(
+    shop: Source, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    approve("order_completed", PRICED, policy="quarantine")
+    body = json.dumps(BATCHES[path]).replace('"time": 0', f'"time": {time.time()}')
+    headers = {"x-write-key": shop.write_key}
+
+    def post() -> Any:
+        return Client().post(path, body, content_type="application/json", headers=headers)
+
+    monkeypatch.setattr(quarantine, "MAX_HELD", 0)
+    for _ in range(2):
+        full = post()
+        assert (full.status_code, full["Retry-After"]) == (503, "60")
+    assert not Quarantined.objects.exists()
+
+    monkeypatch.setattr(quarantine, "MAX_HELD", 10)
+    assert post().status_code < 500
+    assert list(Quarantined.objects.order_by("is_held").values_list("is_held", flat=True)) == [False, True]
+
+
+def test_what_is_invalid_is_refused_for_good_though_the_quarantine_is_full(
+    shop: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approve("order_completed", PRICED, policy="quarantine")
+    monkeypatch.setattr(quarantine, "MAX_HELD", 0)
+
+    assert send(shop, {"event": "", "user_id": "ada"}).status_code == 400
 
 
 def test_what_could_not_be_written_is_not_answered_as_held(shop: Source, monkeypatch: pytest.MonkeyPatch) -> None:
