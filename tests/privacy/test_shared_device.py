@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ from engagement.lib.ids import compute_lane
 from tests.cast import ON_CART, evaluate, make_rule, report
 from tests.privacy.conftest import decide_lanes, erase, find_mentions
 from tracking.erasure.ask import ask_erasure
+from tracking.erasure.moments import load_belongings
 from tracking.erasure.periods import load_spans
 from tracking.event import LINKED, compute_anonymous_profile_id, compute_user_profile_id
 from tracking.log.read import LoggedEvent
@@ -132,6 +134,33 @@ def test_who_used_a_device_twice_is_given_and_loses_both_times(source: Source) -
     evaluate()
     assert not Event.objects.filter(message_id="m1").exists()
     assert audit().is_clean
+
+
+def count_queries(monkeypatch: pytest.MonkeyPatch, person: str) -> int:
+    """Return how many queries tell when the four devices of a person, which somebody else has now, were theirs."""
+    connection = get_worker().connection
+    state = load_person(connection, compute_user_profile_id(person))
+    assert state is not None
+    asked: list[object] = []
+
+    def execute(query: Any, *values: Any) -> Any:
+        asked.append(query)
+        return type(connection).execute(connection, query, *values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "execute", execute)
+        belongings = load_belongings(connection, load_spans(connection, state))
+    assert len([one for one in belongings if one.until is not None]) == 4
+    return len(asked)
+
+
+def test_it_is_asked_at_once_whose_all_devices_were(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        for person in PEOPLE[:2]:
+            report("$identify", source=source, user_id=person, anonymous_id=f"device-{number}")
+            evaluate()
+
+    assert count_queries(monkeypatch, "ada-lovelace") == 3
 
 
 def test_who_uses_a_device_for_the_second_time_loses_the_first_too(source: Source) -> None:

@@ -11,7 +11,7 @@ from tracking.log.write import Connection
 from tracking.profiles import OPEN, ProfileState, Spans, load_people
 
 _LINKS = """
-select patch from profile_change where profile_id = %s and patch ->> 'name' = '$linked' order by seq
+select patch from profile_change where profile_id = any(%s) and patch ->> 'name' = '$linked' order by seq
 """
 _COMING = """
 select properties from event where lane = %s and seq > %s and profile_id = %s and name = '$linked' order by seq
@@ -31,9 +31,9 @@ class Ownership(msgspec.Struct, frozen=True, kw_only=True):
     until_moment: datetime
 
 
-def load_links(connection: Connection, profile_id: UUID) -> list[LoggedEvent]:
-    """Return the requests to join that came to a profile, in the order of the log."""
-    rows = connection.execute(_LINKS, (profile_id,)).fetchall()
+def load_links(connection: Connection, profile_ids: Collection[UUID]) -> list[LoggedEvent]:
+    """Return the requests to join that came to some profiles, in the order of the log."""
+    rows = connection.execute(_LINKS, (list(profile_ids),)).fetchall()
     return [msgspec.convert(row[0], LoggedEvent) for row in rows]
 
 
@@ -55,23 +55,29 @@ def load_spans(connection: Connection, person: ProfileState) -> Spans:
     """Return all profiles of a person, with every part of the log in which they are theirs.
 
     A profile keeps one span of each other. What was theirs under several of their ids, which an alias brought together,
-    has several.
+    has several. Two queries, however many profiles others used too.
     """
     people = {profile_id for profile_id, _, _ in person.spans}
+    shared = [profile_id for profile_id, since, until in person.spans if (since, until) != (0, OPEN)]
+    states = load_people(connection, shared)
+    links: dict[UUID, list[LoggedEvent]] = {profile_id: [] for profile_id in shared}
+    for link in load_links(connection, shared):
+        links[link.profile_id].append(link)
     found: list[tuple[UUID, int, int]] = []
     for profile_id, since, until in person.spans:
         spans = {until: since}
-        if (since, until) != (0, OPEN):
-            spans |= _find_all(connection, people, profile_id)
+        if profile_id in links:
+            spans |= _list_all(profile_id, states.get(profile_id), links[profile_id], people)
         found += [(profile_id, spans[end], end) for end in sorted(spans)]
     return tuple(found)
 
 
-def _find_all(connection: Connection, people: Collection[UUID], profile_id: UUID) -> dict[int, int]:
+def _list_all(
+    profile_id: UUID, state: ProfileState | None, links: Iterable[LoggedEvent], people: Collection[UUID]
+) -> dict[int, int]:
     """Return the spans of a profile that are those people's: where each ends, and where it begins."""
-    state = load_people(connection, [profile_id]).get(profile_id)
     is_known = state is not None and state.user_id is not None
-    ended = find_ended(load_links(connection, profile_id), is_known)
+    ended = find_ended(links, is_known)
     spans = {period.until: period.since for period in ended if period.owner in people}
     if state is not None and state.linked_to in people:
         spans[OPEN] = state.joined.get(profile_id.hex, [0, OPEN])[0]

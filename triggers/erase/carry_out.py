@@ -58,7 +58,7 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
         if is_root:
             order = msgspec.structs.replace(order, people=_list_people(connection, event.profile_id, state, order.path))
         whose = _list_owners(connection, event, order)
-        links = load_links(connection, event.profile_id)
+        links = load_links(connection, [event.profile_id])
         is_hers = is_root or _is_hers(event.profile_id, order, whose, state, links, moment)
         if is_hers:
             others = _list_others(event.profile_id, state, order.people if is_root else ())
