@@ -6,7 +6,6 @@ is a problem: the payload is then kept for somebody who mends the mapping.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -16,13 +15,18 @@ from tracking.event import IDENTIFY, Item
 from tracking.schema.validate import MAX_ID, MAX_NAME
 from tracking.wire.hooks.mapping import CompiledMapping, PropertyRow
 from tracking.wire.hooks.places import FixedText, PathPlace, Place, PlaceError, find_all, find_first
+from tracking.wire.hooks.values import (
+    WrongValue,
+    read_any_text,
+    read_email,
+    read_id,
+    read_moment,
+    read_text,
+    write_value,
+)
 
 MAX_LOOKS = 1_000_000
 """Looks of the searching paths of one mapping at the values of one payload: a few seconds."""
-
-MAX_EMAIL = 254
-_MILLISECONDS = 10**11
-"""A Unix time at or above this (the year 5138 in seconds) counts milliseconds."""
 
 
 class Result(StrEnum):
@@ -69,10 +73,6 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     values: int
     fingerprint: str
-
-
-class _Wrong(Exception):
-    """A value that is not what its field needs."""
 
 
 def fingerprint_body(body: bytes) -> str:
@@ -131,7 +131,7 @@ class _Reading:
         return self._mapping.others == "ignore" and name not in self._mapping.names
 
     def _read_name(self) -> str | None:
-        name = self._take("event", _read_text, is_needed=True)
+        name = self._take("event", read_text, is_needed=True)
         if name is None:
             return None
         told = self._mapping.names.get(name, name)
@@ -144,9 +144,9 @@ class _Reading:
         return str(name)
 
     def _make_items(self, name: str | None) -> tuple[Item, Item | None]:
-        email = self._take("email", _read_email)
-        user_id = self._take("user_id", _read_id)
-        anonymous_id = self._take("anonymous_id", _read_id)
+        email = self._take("email", read_email)
+        user_id = self._take("user_id", read_id)
+        anonymous_id = self._take("anonymous_id", read_id)
         if user_id is None and self._mapping.email_as_user_id:
             user_id = email
         if user_id is None and anonymous_id is None and not any(note.is_problem for note in self._notes):
@@ -164,7 +164,7 @@ class _Reading:
         return item, _identify(item, email) if email is not None else None
 
     def _make_message_id(self) -> str:
-        told = self._take("message_id", _read_any_text) or self._arrived.fingerprint
+        told = self._take("message_id", read_any_text) or self._arrived.fingerprint
         message_id = f"{self._hook}:{told}"
         if len(message_id) <= MAX_ID - len(_IDENTIFIES):
             return message_id
@@ -207,7 +207,7 @@ class _Reading:
             return None
         try:
             return read(value)
-        except _Wrong as wrong:
+        except WrongValue as wrong:
             self._complain(field, "wrong_type", f"{wrong}: it is {_cut(write_value(value))}")
             return None
 
@@ -239,68 +239,6 @@ def _find_value(place: Place, arrived: Arrived) -> Any:
     if isinstance(place, FixedText):
         return place.text
     return find_first(place, arrived.payload, arrived.headers)
-
-
-def read_moment(value: Any) -> datetime:
-    """Return a time in ISO 8601 with a zone, or in Unix seconds or milliseconds."""
-    if isinstance(value, str):
-        number = value.replace(".", "", 1)
-        if not (number.isascii() and number.isdecimal() and len(number) <= 17):
-            return _read_iso(value)
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Wrong("A time is a text or a number")
-    try:
-        return datetime.fromtimestamp(value / 1000 if abs(value) >= _MILLISECONDS else value, UTC)
-    except (ValueError, OverflowError, OSError):
-        raise _Wrong("This number is no time") from None
-
-
-def _read_iso(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise _Wrong("This text is no time in ISO 8601") from None
-    if moment.tzinfo is None:
-        raise _Wrong("The time lacks its zone")
-    try:
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise _Wrong("This text is no time in ISO 8601") from None
-
-
-def _read_text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise _Wrong("A name is a text")
-    return value.strip()
-
-
-def _read_any_text(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise _Wrong("An id is a text or a whole number")
-    return str(value)
-
-
-def _read_id(value: Any) -> str:
-    text = _read_any_text(value).strip()
-    if not 1 <= len(text) <= MAX_ID:
-        raise _Wrong(f"An id has 1 to {MAX_ID} characters")
-    return text
-
-
-def _read_email(value: Any) -> str:
-    text = value.strip() if isinstance(value, str) else ""
-    name, at, domain = text.rpartition("@")
-    if not (name and at and domain and len(text) <= MAX_EMAIL) or any(character.isspace() for character in text):
-        raise _Wrong("This is no e-mail address")
-    return text
-
-
-def write_value(value: Any) -> str:
-    """Return a value as the text that a person would compare it with: text as it is, all else as JSON."""
-    if isinstance(value, str):
-        return value
-    return "" if value is msgspec.UNSET else msgspec.json.encode(value).decode()
 
 
 def _cut(text: str) -> str:
