@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from engagement.lib.ids import compute_boundary, read_moment
+from engagement.lib.ids import compute_boundary, compute_lane, read_moment
 from tracking.erasure.hashes import hash_profile
 from tracking.event import ERASE, LINKED
 from tracking.log.read import LoggedEvent
@@ -25,7 +25,10 @@ _LOAD = """
 select profile_hash, erased_from, erased_at, outlying from tombstone
  where profile_hash = any(%s) and erased_at is not null
 """
-_LOCK = "select from tombstone where profile_hash = any(%s) order by profile_hash, erasure_id, lane for share"
+# Of two numbers, unlike the locks of the log; the second is a lane.
+_WRITE_BESIDE = "select pg_advisory_xact_lock_shared(%s, lane) from unnest(%s::integer[]) lane"
+_WAIT_FOR_WRITERS = "select pg_advisory_xact_lock(%s, %s)"
+_BESIDE = 79
 _IS_TOLD_LATER = """
 select exists (select from event where lane = %s and seq > %s and profile_id = %s and name = '$erase'
                   and (properties -> 'people' ? %s or jsonb_array_length(properties -> 'people') = 0))
@@ -77,13 +80,21 @@ def load_tombstones(connection: Connection, profile_ids: Iterable[UUID]) -> dict
 def hold_tombstones(connection: Connection, profile_ids: Iterable[UUID]) -> dict[UUID, Tombstone]:
     """Return the tombstones of profiles, in the caller's transaction: for who writes beside the log.
 
-    An erasure of them that is under way is waited for, and one that comes next finds what the caller writes.
+    An erasure of them that has begun is waited for, and one that begins next finds what the caller writes.
     """
     wanted = set(profile_ids)
     if not wanted:
         return {}
-    connection.execute(_LOCK, ([hash_profile(profile_id) for profile_id in wanted],))
+    connection.execute(_WRITE_BESIDE, (_BESIDE, sorted({compute_lane(profile_id) for profile_id in wanted})))
     return load_tombstones(connection, wanted)
+
+
+def wait_for_writers(connection: Connection, lane: int) -> None:
+    """Wait for whoever writes beside the log of people of a lane, and let others wait, until the transaction ends.
+
+    Nothing else of an erasure is locked before: those who are waited for may wait for another one.
+    """
+    connection.execute(_WAIT_FOR_WRITERS, (_BESIDE, lane))
 
 
 def is_erased(tombstones: Mapping[UUID, Tombstone], profile_id: UUID, event_id: UUID) -> bool:

@@ -65,11 +65,12 @@ class Outcome(StrEnum):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """A payload to be shown, with whom it is about."""
+    """A payload to be shown, with whom it is about and the event that it became: of a retry the first one's."""
 
     headers: dict[str, str]
     body: bytes
     profile_id: UUID | None
+    event_id: UUID | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,9 +162,12 @@ def _write(counts: list[dict[str, Any]], samples: dict[int, deque[Entry]]) -> No
 
 
 def _is_erased(entry: Entry, tombstones: dict[UUID, Tombstone]) -> bool:
-    """Whether whom a payload is about was erased after it came: there may be a second between the two."""
-    profile_id = entry.sample.profile_id if entry.sample else None
-    return profile_id is not None and is_erased(tombstones, profile_id, compute_boundary(entry.at))
+    """Whether whom a payload is about was erased after it came, a second ago, or after what a retry tells happened."""
+    sample = entry.sample
+    if sample is None or sample.profile_id is None:
+        return False
+    marks = [compute_boundary(entry.at), *([sample.event_id] if sample.event_id is not None else [])]
+    return any(is_erased(tombstones, sample.profile_id, mark) for mark in marks)
 
 
 def _describe(entry: Entry) -> list[Any]:

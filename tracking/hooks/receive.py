@@ -6,6 +6,7 @@ believed; 429 and 503 where they should come again later.
 
 from collections.abc import Mapping
 from urllib.parse import parse_qs
+from uuid import UUID
 
 from tracking.admission import admit_request
 from tracking.caller import Caller
@@ -84,13 +85,15 @@ def _receive(request: WireRequest, hook: KnownHook, source: KnownSource, intake:
     mapped = map_body(hook, body, headers)
     problem = find_problem(mapped)
     outcome = Outcome.IGNORED if mapped.result is Result.IGNORED else Outcome.HELD
+    event_id: UUID | None = None
     if mapped.result is Result.EVENT:
         receipt = append_mapped(mapped, source, intake)
         problem = find_rejection(receipt)
         outcome = Outcome.ACCEPTED if problem is None else Outcome.HELD
+        event_id = receipt.id
     if problem is not None:
         hold(hook, body, headers, problem, mapped, intake.now)
-    sample = Sample(headers=headers, body=body, profile_id=find_profile(mapped, source.id))
+    sample = Sample(headers=headers, body=body, profile_id=find_profile(mapped, source.id), event_id=event_id)
     diary.note(Entry(hook_id=hook.id, at=intake.now, outcome=outcome, sample=sample))
     return WireResponse(status=200, body=_describe(outcome, problem, mapped))
 

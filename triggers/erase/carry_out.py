@@ -28,6 +28,7 @@ from tracking.erasure.remove import (
     remove_payloads,
     remove_profile,
 )
+from tracking.erasure.tombstones import wait_for_writers
 from tracking.event import compute_anonymous_profile_id
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
@@ -50,6 +51,7 @@ def carry_out(connection: Connection, event: LoggedEvent, piece: int = PIECE) ->
     told: list[UUID] = []
     again: list[UUID] = []
     if order.found is not None or not parts:
+        wait_for_writers(connection, event.lane)
         state = load_profiles(connection, event.lane, [event.profile_id]).get(event.profile_id)
         is_root = not order.people
         owner = _find_owner(connection, event, state) if is_root else None
