@@ -3,10 +3,13 @@
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib import import_module
 from urllib.parse import quote, quote_plus
+from uuid import UUID
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection
 
 from tests.cast import evaluate, report
 from tests.forward.conftest import SECRET, MakeDestination, forward, let_wait_pass, load_progress
@@ -15,7 +18,7 @@ from tracking.models import Source
 from triggers.forward.kinds.ga4 import GoogleAnalytics
 from triggers.forward.secrets import SettingsBroken, open_kind, write_secrets
 from triggers.forward.trial import try_destination
-from triggers.models import RefusedCopy
+from triggers.models import DestinationProgress, RefusedCopy
 
 
 def test_a_secret_is_not_readable_in_the_database(make_destination: MakeDestination) -> None:
@@ -124,3 +127,36 @@ def test_a_test_event_names_what_is_in_the_way(make_destination: MakeDestination
     trial = try_destination(destination, datetime.now(UTC))
     assert not trial.is_taken
     assert "private network" in trial.says
+
+
+def test_what_was_answered_before_is_told_without_a_secret_too(make_destination: MakeDestination) -> None:
+    ga4, mixpanel = make_destination("ga4"), make_destination("mixpanel")
+    write_secrets(ga4, {"api_secret": "se+sa/me & more"})
+    write_secrets(mixpanel, {"project_token": "token-of-ours"})
+    ga4.save()
+    mixpanel.save()
+    mine, others = quote("se+sa/me & more", safe=""), b64encode(b"token-of-ours:").decode()
+    said = {
+        ga4: f"It answered 301, and pointed to https://example.com/mp/collect?api_secret={mine}",
+        mixpanel: f"It answered 500: Authorization: Basic {others[:9]}",
+    }
+    for destination, words in said.items():
+        DestinationProgress.objects.filter(pk=destination.pk).update(error=words)
+        moment, copy_id = datetime.now(UTC), UUID(int=destination.pk)
+        for number, reason in enumerate((words, "It answered 400: no such token")):
+            RefusedCopy.objects.create(
+                destination=destination, copy_id=copy_id, lane=number, name="visit", reason=reason, refused_at=moment
+            )
+
+    migration = import_module("triggers.migrations.0007_no_secrets_in_answers")
+    with connection.schema_editor() as editor:
+        migration.hide_secrets(None, editor)
+
+    kept = list(RefusedCopy.objects.order_by("destination", "lane").values_list("reason", flat=True))
+    assert kept == [
+        "It answered 301, and pointed to https://example.com/mp/collect?api_secret=•••",
+        "It answered 400: no such token",
+        "It answered 500: Authorization: Basic •••",
+        "It answered 400: no such token",
+    ]
+    assert [load_progress(one).error for one in said] == [kept[0], kept[2]]
