@@ -49,6 +49,17 @@ def test_a_hung_broker_holds_up_no_acceptance(black_hole: socket.socket, setting
     assert len(asked) == 1, "the first nudge still waits for an answer while everything else is stored"
 
 
+def test_a_closed_appender_leaves_no_thread_behind() -> None:
+    source, before = make_source(), set(threading.enumerate())
+    report("a", source=source)
+    begun = set(threading.enumerate()) - before
+    assert {thread.name for thread in begun} == {"appender", "nudger"}
+
+    close_appender()
+
+    wait_for(lambda: not any(thread.is_alive() for thread in begun))
+
+
 def test_the_flag_is_cleared_before_the_bound_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set after the bound was read, it would swallow the nudge of an event that the pass has not seen."""
     flags = []

@@ -8,16 +8,18 @@ from tracking.log.nudge import Nudger
 
 _lock = threading.Lock()
 _appender: Appender | None = None
+_nudger: Nudger | None = None
 _owner: int | None = None
 
 
 def get_appender() -> Appender:
     """Return the appender of this process."""
-    global _appender, _owner
+    global _appender, _nudger, _owner
     if _appender is None or _owner != os.getpid():
         with _lock:
             if _appender is None or _owner != os.getpid():
-                _appender, _owner = Appender(Nudger().nudge), os.getpid()
+                _nudger = Nudger()
+                _appender, _owner = Appender(_nudger.nudge), os.getpid()
     return _appender
 
 
@@ -27,4 +29,6 @@ def close_appender() -> None:
     with _lock:
         if _appender is not None and _owner == os.getpid():
             _appender.close()
+            if _nudger is not None:
+                _nudger.close()
         _appender = None

@@ -23,16 +23,24 @@ class Nudger:
 
     def __init__(self) -> None:
         self._is_wanted = threading.Event()
+        self._is_closed = False
         threading.Thread(target=self._run, name="nudger", daemon=True).start()
 
     def nudge(self) -> None:
         """Ask for a pass of the evaluator, soon."""
         self._is_wanted.set()
 
+    def close(self) -> None:
+        """End the thread, and with it its connection to the cache. Who hangs on the broker is not waited for."""
+        self._is_closed = True
+        self._is_wanted.set()
+
     def _run(self) -> None:
         while True:
             self._is_wanted.wait()
             self._is_wanted.clear()
+            if self._is_closed:
+                return
             send_nudge()
 
 
