@@ -20,6 +20,10 @@ import django, sys
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from engagement.wsgi import application
+import tracking.valkey
+
+# Who is slow on a busy machine is not away.
+tracking.valkey.TIMEOUT_SECONDS = 5.0
 
 class Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
@@ -51,7 +55,7 @@ def send(base: str, path: str, body: bytes, **headers: str) -> tuple[int, dict[s
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(base + path, body, named | {"Content-Type": "application/json"}, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=15) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, dict(answer.headers), answer.read()
     except urllib.error.HTTPError as error:
         return error.code, dict(error.headers), error.read()

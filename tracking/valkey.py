@@ -69,7 +69,7 @@ def get_link() -> ValkeyLink:
     with _lock:
         if _link is None:
             url = settings.CACHES["default"].get("LOCATION")
-            _link = ValkeyLink(str(url) if url else None)
+            _link = ValkeyLink(str(url) if url else None, TIMEOUT_SECONDS)
         return _link
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.db.models import Sum
 
 from tests.cast import make_source
 from tests.other_side import OtherSide
@@ -14,7 +15,7 @@ from triggers.forward.kinds.webhook import make_secret
 from triggers.forward.run import PassReport, find_due, run_pass
 from triggers.forward.secrets import write_secrets
 from triggers.forward.switch import switch_on
-from triggers.models import Destination, DestinationProgress
+from triggers.models import CopyCount, Destination, DestinationProgress
 from triggers.worker import get_worker
 
 MakeDestination = Callable[..., Destination]
@@ -76,3 +77,9 @@ def let_leases_end() -> None:
 def load_progress(destination: Destination) -> DestinationProgress:
     """Return how sending goes."""
     return DestinationProgress.objects.get(pk=destination.pk)
+
+
+def count_copies() -> tuple[int, int]:
+    """Return how many copies were sent and refused: the hour may have changed in between."""
+    sums = CopyCount.objects.aggregate(sent=Sum("sent", default=0), refused=Sum("refused", default=0))
+    return sums["sent"], sums["refused"]

@@ -211,7 +211,8 @@ def test_an_answer_that_drips_ends_with_the_deadline(dripping: str, settings: La
     began = time.monotonic()
     with pytest.raises(Unreachable, match=r"No answer within 0\.4 seconds"):
         call(dripping, patience=0.4)
-    assert time.monotonic() - began < 2
+    # It would drip for ever.
+    assert time.monotonic() - began < 20
 
 
 def test_a_connection_is_used_again(other_side: OtherSide) -> None:

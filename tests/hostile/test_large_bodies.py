@@ -92,4 +92,4 @@ def test_a_body_of_many_lines_is_refused_before_they_are_read(lines: bytes, keys
 
     assert status == 413
     assert growth <= MAX_GROWTH
-    assert time.process_time() - before < 2
+    assert time.process_time() - before < 6

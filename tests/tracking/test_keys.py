@@ -64,9 +64,11 @@ def test_a_revoked_key_is_refused_by_every_process_within_a_second(keys: SourceK
         revoked = time.monotonic()
         for key in (keys.write_key, keys.secret_key):
             for place in places:
+                # It counts when a request came, not when it was answered.
+                asked = time.monotonic()
                 while send(place, "/track-event", body, Authorization=f"Bearer {key}")[0] != 401:
-                    assert time.monotonic() - revoked < 1.0
-        assert time.monotonic() - revoked < 1.0
+                    assert asked - revoked < 1.0
+                    asked = time.monotonic()
 
 
 def test_a_key_that_a_teams_clients_carry_tells_the_source(keys: SourceKeys) -> None:

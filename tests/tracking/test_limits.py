@@ -27,7 +27,7 @@ from tracking.limits.limiter import Limiter
 from tracking.limits.shared import SharedBuckets
 from tracking.models import Event, KeyKind, Source
 from tracking.registry import forget_registry
-from tracking.valkey import PAUSE_SECONDS, ValkeyLink
+from tracking.valkey import TIMEOUT_SECONDS, ValkeyLink
 
 NO_LIMITS: dict[str, Any] = {"source_rate": 0, "address_rate": 0, "person_rate": 0}
 ADA = {"event": "looked", "user_id": "ada"}
@@ -81,11 +81,12 @@ def test_all_buckets_of_a_request_are_asked_in_one_round_trip_and_none_is_charge
     client = redis.Redis.from_url(valkey.cache_url())
     full = Charge(Subject.SOURCE, 1, "", Limit(1, 10), 6)
     lacking = charge(6, burst=5, key="uada")
+    begun = time.monotonic()
     assert limiter.take([full, lacking], is_public=True) is None
     assert count_scripts(client) == 1
     excess = limiter.take([Charge(Subject.SOURCE, 1, "", Limit(1, 10), 3), lacking], is_public=True)
     assert isinstance(excess, Excess)
-    assert (excess.subject, 5 < excess.wait <= 6) == (Subject.PERSON, True)
+    assert (excess.subject, 6 - (time.monotonic() - begun) < excess.wait <= 6) == (Subject.PERSON, True)
     assert limiter.take([Charge(Subject.SOURCE, 1, "", Limit(1, 10), 4)], is_public=True) is None
 
 
@@ -98,14 +99,15 @@ def count_scripts(client: redis.Redis) -> int:
 
 def test_a_batch_of_more_than_fits_passes_when_nothing_was_sent_for_long_and_is_owed_then(valkey: Valkey) -> None:
     limiter = Limiter(SharedBuckets(ValkeyLink(valkey.cache_url(), timeout=5)))
+    begun = time.monotonic()
     assert limiter.take([charge(50)], is_public=True) is None
     excess = limiter.take([charge(1)], is_public=True)
     assert excess is not None
-    assert 29 < excess.wait < 32
+    assert 31 - (time.monotonic() - begun) < excess.wait <= 31
 
 
 def test_while_valkey_is_away_a_secret_key_passes_and_others_meet_a_bound_of_the_process(valkey: Valkey) -> None:
-    limiter = Limiter(SharedBuckets(ValkeyLink(valkey.cache_url())))
+    limiter = Limiter(SharedBuckets(ValkeyLink(valkey.cache_url(), timeout=5)))
     assert count_taken(limiter, 5, charge()) == 5
     valkey.stop()
     assert count_taken(limiter, 100, charge(), is_public=False) == 100
@@ -124,7 +126,8 @@ def test_a_valkey_that_hangs_holds_up_nobody(valkey: Valkey) -> None:
     try:
         begun = time.monotonic()
         assert count_taken(limiter, 200, charge(), is_public=False) == 200
-        assert time.monotonic() - begun < PAUSE_SECONDS
+        # Not one time-out each, which would be many times as long.
+        assert time.monotonic() - begun < 200 * TIMEOUT_SECONDS / 4
     finally:
         os.kill(valkey.process.pid, signal.SIGCONT)
 
@@ -142,12 +145,12 @@ def test_who_was_refused_is_refused_again_without_a_question(valkey: Valkey) -> 
 def test_a_batch_that_is_refused_again_and_again_shuts_out_nobody_who_asks_for_less(valkey: Valkey) -> None:
     limiter = Limiter(SharedBuckets(ValkeyLink(valkey.cache_url(), timeout=5)))
     client = redis.Redis.from_url(valkey.cache_url())
-    assert limiter.take([charge(200, rate=100, burst=1000)], is_public=True) is None
-    asked = count_scripts(client)
+    assert limiter.take([charge(900, rate=100, burst=1000)], is_public=True) is None
+    asked, begun = count_scripts(client), time.monotonic()
     for _ in range(40):
         assert limiter.take([charge(1000, rate=100, burst=1000)], is_public=True) is not None
         assert limiter.take([charge(1, rate=100, burst=1000)], is_public=True) is None
-    assert count_scripts(client) - asked <= 5
+    assert count_scripts(client) - asked <= 5 + (time.monotonic() - begun) / 0.25
 
 
 def test_neither_addresses_nor_users_stand_in_valkey(valkey: Valkey) -> None:
@@ -179,7 +182,7 @@ def test_a_visitors_bucket_is_that_of_the_host_and_a_private_address_says_nothin
     assert name_address(address) == bucket
 
 
-@pytest.mark.usefixtures("log")
+@pytest.mark.usefixtures("slow_buckets")
 def test_too_much_is_refused_with_when_to_come_again_which_a_page_may_read() -> None:
     source = make_source(**NO_LIMITS | {"person_rate": 1, "person_burst": 3})
     source.origins.create(origin=SHOP)
@@ -194,7 +197,7 @@ def test_too_much_is_refused_with_when_to_come_again_which_a_page_may_read() -> 
     assert Event.objects.count() == 4
 
 
-@pytest.mark.usefixtures("log")
+@pytest.mark.usefixtures("slow_buckets")
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
@@ -214,7 +217,7 @@ def test_each_kind_of_client_is_told_what_it_comes_again_for(path: str, body: An
     assert int(refused["Retry-After"]) >= 1
 
 
-@pytest.mark.usefixtures("log")
+@pytest.mark.usefixtures("slow_buckets")
 def test_who_may_not_speak_for_a_person_uses_up_nothing_of_theirs() -> None:
     source = make_source(**NO_LIMITS | {"person_rate": 1, "person_burst": 2, "demands_user_hash": True})
     secret = make_key(source, KeyKind.IDENTITY).value
@@ -225,7 +228,7 @@ def test_who_may_not_speak_for_a_person_uses_up_nothing_of_theirs() -> None:
     assert Event.objects.filter(user_id="ada").count() == 2
 
 
-@pytest.mark.usefixtures("log")
+@pytest.mark.usefixtures("slow_buckets")
 def test_a_server_meets_only_the_sources_limit() -> None:
     strict = {"address_rate": 1, "address_burst": 1, "person_rate": 1, "person_burst": 1}
     source = make_source(**NO_LIMITS | strict | {"source_rate": 1, "source_burst": 3})
@@ -233,21 +236,21 @@ def test_a_server_meets_only_the_sources_limit() -> None:
     assert [post(source, ADA, key=secret).status_code for _ in range(4)] == [202, 202, 202, 429]
 
 
-@pytest.mark.usefixtures("log")
+@pytest.mark.usefixtures("slow_buckets")
 def test_a_flood_is_refused_before_its_bodies_are_read() -> None:
     source = make_source(**NO_LIMITS | {"source_rate": 1, "source_burst": 1})
     assert post(source, ADA).status_code == 202
     assert post(source, ["no", "event"]).json()["code"] == "rate_limited"
 
 
-@pytest.mark.usefixtures("log")
+@pytest.mark.usefixtures("slow_buckets")
 def test_a_batch_costs_as_many_as_it_holds() -> None:
     source = make_source(**NO_LIMITS | {"source_rate": 1, "source_burst": 10})
     assert post(source, {"events": [ADA] * 9}, "/v1/events").status_code == 202
     assert post(source, {"events": [ADA] * 9}, "/v1/events").status_code == 429
 
 
-@pytest.mark.usefixtures("log")
+@pytest.mark.usefixtures("slow_buckets")
 def test_an_address_behind_our_proxy_has_its_own_bucket(settings: LazySettings) -> None:
     settings.TRUSTED_PROXIES = 1
     source = make_source(**NO_LIMITS | {"address_rate": 1, "address_burst": 2})
@@ -280,7 +283,7 @@ def test_a_limit_holds_over_two_processes() -> None:
     assert 10 <= statuses.count(202) <= 12 + elapsed
 
 
-@pytest.mark.usefixtures("log")
+@pytest.mark.usefixtures("slow_buckets")
 def test_the_door_goes_on_while_valkey_is_away(settings: LazySettings, tmp_path: Path) -> None:
     caches = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": f"unix://{tmp_path}/gone?db=0"}
     settings.CACHES = {"default": caches}

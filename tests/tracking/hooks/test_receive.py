@@ -125,6 +125,7 @@ def test_a_wrong_signature_leaves_a_count_and_nothing_else(shop: Source, signatu
     assert count.last_failure == answer.json()["message"]
 
 
+@pytest.mark.usefixtures("slow_buckets")
 def test_signed_payloads_count_towards_the_sources_limit_and_strangers_do_not(shop: Source) -> None:
     Source.objects.update(source_rate=1, source_burst=1)
     forget_registry()
