@@ -76,7 +76,7 @@ class LivePlatform:
         for name, value in headers.items():
             request.add_header(name.replace("_", "-"), value)
         try:
-            with urllib.request.urlopen(request, timeout=15) as answer:
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")
@@ -96,7 +96,7 @@ class LivePlatform:
         """Stop everything and delete the folder."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(40)
+            self.process.wait(120)
         shutil.rmtree(self.state, ignore_errors=True)
 
 
@@ -129,7 +129,7 @@ def start_platform(state: Path | None = None, port: int | None = None, **setting
     raise AssertionError("the platform did not start:\n" + "".join(printed))
 
 
-def wait_for(claim: Callable[[], Any], patience: float = 20.0) -> Any:
+def wait_for(claim: Callable[[], Any], patience: float = 60.0) -> Any:
     """Ask again and again until the answer is true, and return it; fail after `patience` seconds."""
     deadline = time.monotonic() + patience
     while True:

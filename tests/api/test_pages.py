@@ -50,7 +50,7 @@ def test_every_curl_line_works_as_it_is_printed(live_platform: LivePlatform, key
     for line in list_lines():
         command = f"{line} --silent --show-error --fail-with-body"
         done = subprocess.run(
-            ["bash", "-c", command], env=os.environ | named, capture_output=True, text=True, timeout=30
+            ["bash", "-c", command], env=os.environ | named, capture_output=True, text=True, timeout=120
         )
         if done.returncode:
             failed[line] = done.stdout + done.stderr

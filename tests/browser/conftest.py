@@ -29,7 +29,7 @@ def open_page(browser: Browser, live_platform: LivePlatform) -> Iterator[OpenPag
             base_url=live_platform.base_url, color_scheme=scheme, viewport={"width": width, "height": height}
         )
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(45_000)
         page = context.new_page()
         if not may_complain:
             page.on("request", lambda request: _note_foreign(complaints, request.url, live_platform.port))

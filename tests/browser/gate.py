@@ -95,7 +95,7 @@ class Gate:
         if heard.method == "GET":
             return self._pass_on(heard)
         self.arrived += 1
-        assert self._is_open.wait(20)
+        assert self._is_open.wait(60)
         if self.faults:
             return self.faults.popleft()
         said = self._pass_on(heard)
@@ -106,7 +106,7 @@ class Gate:
         body = heard.body if heard.method == "POST" else None
         request = urllib.request.Request(self._platform.base_url + heard.path, body, headers, method=heard.method)
         try:
-            with urllib.request.urlopen(request, timeout=15) as answer:
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 return Say(status=answer.status, body=answer.read(), headers=_keep(answer.headers))
         except urllib.error.HTTPError as error:
             return Say(status=error.code, body=error.read(), headers=_keep(error.headers))

@@ -39,7 +39,7 @@ def gate(live_platform: LivePlatform, shop: OtherSide, shop_source: dict[str, st
 def visitor(browser: Browser) -> Iterator[BrowserContext]:
     """Somebody's browser."""
     opened = browser.new_context()
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(45_000)
     yield opened
     opened.close()
 

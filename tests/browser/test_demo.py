@@ -59,7 +59,7 @@ def test_within_two_minutes_each_visitor_has_the_one_mail_that_fits_and_others_n
 def wait_until_silent(*pages: Page) -> None:
     """Wait until the last of the demo's thresholds has passed: all that a silence can lead to has then begun."""
     for page in pages:
-        wait_for(partial(has_seen, page, "user_inactive"), patience=90)
+        wait_for(partial(has_seen, page, "user_inactive"), patience=180)
 
 
 def test_the_page_reports_with_the_plain_snippet(open_page: OpenPage, live_platform: LivePlatform) -> None:

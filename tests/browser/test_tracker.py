@@ -235,7 +235,7 @@ def test_a_page_whose_view_is_too_long_is_told_on_the_console_and_not_as_an_erro
     page = open_shop(attributes="data-page-views")
     thrown: list[str] = []
     page.on("pageerror", lambda error: thrown.append(str(error)))
-    with page.expect_console_message(lambda message: "at most 32000 bytes" in message.text, timeout=3_000):
+    with page.expect_console_message(lambda message: "at most 32000 bytes" in message.text, timeout=30_000):
         page.evaluate("history.pushState(0, '', '/?q=' + 'x'.repeat(40_000))")
     assert not thrown
 

@@ -197,7 +197,7 @@ def test_two_tabs_send_everything_and_nothing_twice(open_shop: OpenShop, gate: G
 
 def test_a_lease_of_a_tab_that_crashed_ends(open_shop: OpenShop, gate: Gate) -> None:
     page = open_shop(before=NO_LOCKS)
-    page.evaluate("localStorage.ea_lease = 'somebody ' + (Date.now() + 1500)")
+    page.evaluate("localStorage.ea_lease = 'somebody ' + (Date.now() + 6000)")
     track(page, "patient")
     page.evaluate("engagement.flush()")
     assert gate.arrived == 0

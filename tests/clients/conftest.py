@@ -112,7 +112,7 @@ class Team:
             find = partial(connection.execute, statement, {"user": user_id, "source": self.name})
             return dict(wait_for(lambda: find().fetchone())[0])
 
-    def wait_for_events(self, number: int, patience: float = 40.0) -> list[dict[str, Any]]:
+    def wait_for_events(self, number: int, patience: float = 90.0) -> list[dict[str, Any]]:
         """Wait until the source has so many events; return them."""
         wait_for(lambda: len(self.read_events()) >= number, patience)
         return self.read_events()

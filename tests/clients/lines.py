@@ -33,10 +33,10 @@ def _put_in(lines: str, own: dict[str, str]) -> str:
 
 def run_shell(lines: str) -> str:
     """Run lines as in a terminal; return what they printed."""
-    return subprocess.run(["bash", "-ec", lines], check=True, capture_output=True, text=True, timeout=30).stdout
+    return subprocess.run(["bash", "-ec", lines], check=True, capture_output=True, text=True, timeout=120).stdout
 
 
 def run_python(lines: str) -> str:
     """Run lines as a program of their own; return what it printed."""
     command = [sys.executable, "-c", lines]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout

@@ -21,7 +21,7 @@ def install_packages() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _STAMP.exists() or _STAMP.read_text() != wanted:
             command = [str(_SCRIPTS / "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-            subprocess.run(command, cwd=FOLDER, check=True, env=make_environment(), timeout=300)
+            subprocess.run(command, cwd=FOLDER, check=True, env=make_environment(), timeout=900)
             _STAMP.write_text(wanted)
     return FOLDER / "node_modules"
 
@@ -31,7 +31,7 @@ def make_environment() -> dict[str, str]:
     return os.environ | {"PATH": f"{_SCRIPTS}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
-def run_node(script: str, *arguments: str, timeout: float = 60) -> str:
+def run_node(script: str, *arguments: str, timeout: float = 120) -> str:
     """Run a program that may require the packages; return what it printed."""
     install_packages()
     done = subprocess.run(

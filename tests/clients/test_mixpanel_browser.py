@@ -38,7 +38,7 @@ def count_reports(server: FalteringServer, path: str = "/track") -> int:
 def test_batches_are_reported_once(team: Team, falter: Falter, load_library: LoadLibrary, packing: str) -> None:
     faults = (Fault.ERROR, Fault.BUSY, Fault.LATE, Fault.UNANSWERED)
     server = falter(*faults)
-    more = {"api_payload_format": packing, "batch_request_timeout_ms": 1000, "batch_size": 5}
+    more = {"api_payload_format": packing, "batch_request_timeout_ms": 2500, "batch_size": 5}
     page = load_library(LIBRARY, write_start(team, server.url, **more))
     page.evaluate(VISITS)
     team.wait_for_events(20)
@@ -207,7 +207,7 @@ def test_an_increment_that_was_stored_and_timed_out_counts_twice(
     page = load_library(LIBRARY, write_start(team, server.url))
     with page.expect_response(lambda answer: "/engage" in answer.url), page.expect_response("**/track/?**"):
         page.evaluate(f"mixpanel.identify({json.dumps(user_id)})")
-    page.evaluate("mixpanel.set_config({batch_request_timeout_ms: 1500})")
+    page.evaluate("mixpanel.set_config({batch_request_timeout_ms: 2500})")
     page.evaluate("say(mixpanel.people, 'increment', 'visits', 3)")
     wait_for(lambda: count_reports(server, "/engage") == 3)
     page.evaluate("say(mixpanel.people, 'set', {last: true})")

@@ -27,7 +27,7 @@ def point_at(url: str) -> dict[str, str]:
 
 def test_the_python_library_over_tls_reports_each_event_once(team: Team, falter_encrypted: Falter) -> None:
     server = falter_encrypted(Fault.ERROR, Fault.UNANSWERED, Fault.LOST, Fault.NONE, *FALTERS)
-    options = {"api_host": server.host, "request_timeout": 0.5, "retry_backoff_factor": 0.02, "retry_limit": 8}
+    options = {"api_host": server.host, "request_timeout": 1.5, "retry_backoff_factor": 0.02, "retry_limit": 8}
     consumer, buffered = Consumer(**options), BufferedConsumer(**options)
     for number in range(20):
         client = Mixpanel(team.write_key, consumer if number < 10 else buffered)

@@ -22,7 +22,7 @@ LIBRARY = "posthog-js/dist/array.full.js"
 @pytest.mark.parametrize("is_packed", [False, True])
 def test_the_python_library_reports_each_event_once(team: Team, falter: Falter, is_packed: bool) -> None:
     server = falter(Fault.ERROR, Fault.UNANSWERED)
-    client = Posthog(team.secret_key, host=server.url, flush_at=5, flush_interval=0.05, timeout=2, gzip=is_packed)
+    client = Posthog(team.secret_key, host=server.url, flush_at=5, flush_interval=0.05, timeout=3, gzip=is_packed)
     client.set(distinct_id="ada", properties={"email": "ada@example.com"})
     for number in range(20):
         client.capture("add_to_cart", distinct_id="ada", properties={"number": number, "mood": "🎉"})
@@ -38,7 +38,7 @@ def test_the_python_library_reports_each_event_once(team: Team, falter: Falter, 
 NODE = """
 const { PostHog } = require('posthog-node')
 const [key, host] = process.argv.slice(1)
-const client = new PostHog(key, { host, flushAt: 5, flushInterval: 50, fetchRetryDelay: 100, requestTimeout: 2000 })
+const client = new PostHog(key, { host, flushAt: 5, flushInterval: 50, fetchRetryDelay: 100, requestTimeout: 3000 })
 client.identify({ distinctId: 'ada', properties: { $set: { email: 'ada@example.com' } } })
 for (let number = 0; number < 20; number++)
   client.capture({ distinctId: 'ada', event: 'add_to_cart', properties: { number } })
@@ -68,7 +68,7 @@ def test_the_browser_library_reports_each_event_once(team: Team, falter: Falter,
     server = falter(*FALTERS, quiet=("/array/", "/flags/"))
     page = open_page(team, server.url, load_library)
     page.evaluate("for (let number = 0; number < 20; number++) posthog.capture('add_to_cart', {number, mood: '🎉'})")
-    team.wait_for_events(21, 60)
+    team.wait_for_events(21)
     page.evaluate("posthog.identify('ada', {email: 'ada@example.com'}); posthog.capture('signed_in')")
     team.wait_for_events(23)
     page.goto("about:blank")
@@ -91,7 +91,7 @@ def test_the_browser_library_packed_otherwise_reports_too(
     server = falter(Fault.ERROR, quiet=("/array/", "/flags/"))
     page = open_page(team, server.url, load_library, disable_compression=True, capture_pageview=False)
     page.evaluate("posthog.capture('add_to_cart', {mood: '🎉'})")
-    team.wait_for_events(1, 60)
+    team.wait_for_events(1)
     page.evaluate("posthog.capture('last', {}, {transport: 'sendBeacon'})")
     team.wait_for_events(2)
     assert team.count() == {"add_to_cart": 1, "last": 1}

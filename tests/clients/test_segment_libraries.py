@@ -22,7 +22,7 @@ LIBRARY = "@segment/analytics-next/dist/umd/index.js"
 
 def test_segments_python_library_reports_each_event_once(team: Team, falter: Falter) -> None:
     server = falter(*FALTERS)
-    client = segment.Client(team.write_key, host=server.url, timeout=2, upload_interval=0.05, upload_size=5)
+    client = segment.Client(team.write_key, host=server.url, timeout=3, upload_interval=0.05, upload_size=5)
     client.identify("ada", {"email": "ada@example.com"})
     for number in range(20):
         client.track("ada", "add_to_cart", {"number": number})
@@ -37,7 +37,7 @@ def test_rudderstacks_python_library_reports_each_event_once(team: Team, falter:
     # It waits for at random up to as long as it has waited already: few faults suffice.
     faults = (Fault.ERROR, Fault.UNANSWERED)
     client = rudderstack.Client(
-        team.write_key, host=falter(*faults).url, timeout=2, upload_interval=0.05, upload_size=5, gzip=True
+        team.write_key, host=falter(*faults).url, timeout=3, upload_interval=0.05, upload_size=5, gzip=True
     )
     client.identify("ada", {"email": "ada@example.com"})
     for number in range(20):
@@ -51,7 +51,7 @@ def test_rudderstacks_python_library_reports_each_event_once(team: Team, falter:
 SEGMENT_NODE = """
 const { Analytics } = require('@segment/analytics-node')
 const [key, host] = process.argv.slice(1)
-const client = new Analytics({ writeKey: key, host, path: '/v1/batch', flushAt: 5, httpRequestTimeout: 2000 })
+const client = new Analytics({ writeKey: key, host, path: '/v1/batch', flushAt: 5, httpRequestTimeout: 3000 })
 client.identify({ userId: 'ada', traits: { email: 'ada@example.com' } })
 for (let n = 0; n < 20; n++) client.track({ userId: 'ada', event: 'add_to_cart', properties: { number: n } })
 client.closeAndFlush({ timeout: 40000 })

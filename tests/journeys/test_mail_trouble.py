@@ -102,7 +102,7 @@ def test_a_worker_that_dies_while_the_server_ponders_sends_nothing_twice(
     with platform.connect() as connection:
         connection.execute("update delivery set lease_until = clock_timestamp() where state = 'handed_over'")
 
-    wait_for(lambda: read_states(platform, "mallory") == [("in_doubt", "no_answer")], patience=60)
+    wait_for(lambda: read_states(platform, "mallory") == [("in_doubt", "no_answer")], patience=120)
     meet(platform, key, "carol")
-    wait_for(lambda: "carol@example.com" in read_recipients(server), patience=60)
+    wait_for(lambda: "carol@example.com" in read_recipients(server), patience=120)
     assert read_recipients(server).count("mallory@example.com") <= 1
