@@ -99,6 +99,8 @@ def browser() -> Iterator[Browser]:
     if path is None:
         assert not os.environ.get("CI"), "Chromium is not installed"
         pytest.skip("Chromium is not installed: `make test` says how")
+    # Playwright leaves an event loop running in this thread, and Django takes whatever comes after for asynchronous.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
         yield running
