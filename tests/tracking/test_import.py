@@ -147,7 +147,7 @@ def test_an_import_waits_while_the_evaluator_is_behind(source: Source, tmp_path:
     while_behind = Event.objects.filter(origin=IMPORT).count()
     evaluate()
     record_tick(connection)
-    importer.join(20)
+    importer.join(60)
 
     assert while_behind == 0
     assert Event.objects.filter(origin=IMPORT).count() == 5

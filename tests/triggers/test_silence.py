@@ -158,9 +158,9 @@ def test_a_chatty_person_is_found_by_the_last_activity_and_not_by_the_step(sourc
         report("page_view", source=source)
         evaluate()
         pass_time(20)
-    pass_time(875)
+    pass_time(865)
     assert scan() == 0
-    pass_time(60)
+    pass_time(70)
 
     assert scan() == 1
     assert scan() == 0
