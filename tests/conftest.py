@@ -9,7 +9,7 @@ from django.conf import LazySettings
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.test import TransactionTestCase
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from pytest_django import DjangoDbBlocker
 
 from engagement.local.browser import find_browser
@@ -101,6 +101,8 @@ def browser() -> Iterator[Browser]:
         pytest.skip("Chromium is not installed: `make test` says how")
     # Playwright leaves an event loop running in this thread, and Django takes whatever comes after for asynchronous.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    # How long a page takes says nothing about the code either.
+    expect.set_options(timeout=45_000)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
         yield running

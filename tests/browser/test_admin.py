@@ -229,7 +229,7 @@ def test_a_person_who_left_a_cart_is_told_with_the_mail_and_its_reasons(
         page.reload()
         return page.get_by_text("The exact message").count() > 0
 
-    wait_for(is_told, patience=60)
+    wait_for(is_told, patience=120)
     page.get_by_text("Why", exact=True).first.click()
     expect(page.get_by_text("they have not done cart_emptied in the last 30 seconds").first).to_be_visible()
     page.get_by_text("The exact message").first.click()
