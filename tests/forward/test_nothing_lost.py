@@ -281,7 +281,8 @@ def test_who_refuses_everything_is_not_believed_for_long(
     forward()
     lost = {str(row.copy_id) for row in RefusedCopy.objects.all()}
     left = {person: [one for one in ids if one not in lost] for person, ids in expected.items()}
-    assert list_arrived(other_side.taken) == left
+    # Which were given up hangs on the lanes that these people are in: it may be all of somebody's.
+    assert list_arrived(other_side.taken) == {person: ids for person, ids in left.items() if ids}
     assert load_progress(destination).refusals == 0
 
 
