@@ -127,6 +127,7 @@ BATCHES: dict[str, Any] = {
         {"event": "order_completed", "properties": {"distinct_id": "ada", "$insert_id": "m3", "time": 0}},
         {"properties": {"distinct_id": "ada"}},
     ],
+    "/mp/collect": {"client_id": "1.2", "user_id": "ada", "events": [{"name": "order_completed"}, {"name": ""}]},
     "/batch/": {"batch": [{"event": "order_completed", "distinct_id": "ada", "uuid": str(UUID(int=3))}, {"event": ""}]},
 }
 
