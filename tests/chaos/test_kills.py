@@ -161,11 +161,12 @@ def test_an_answer_that_was_lost_and_retried_is_one_event_of_one_person(
         f"POST /track-event HTTP/1.1\r\nHost: 127.0.0.1:{platform.port}\r\nX-Write-Key: {keys['write_key']}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", platform.port), timeout=5) as lost:
-        lost.sendall(head.encode() + body)
     stored = "select id, anonymous_id from event where message_id = %s"
     with platform.connect() as connection:
-        first = wait_for(lambda: connection.execute(stored, (message_id,)).fetchall())
+        with socket.create_connection(("127.0.0.1", platform.port), timeout=30) as lost:
+            lost.sendall(head.encode() + body)
+            # Who hangs up before the request has begun has reported nothing.
+            first = wait_for(lambda: connection.execute(stored, (message_id,)).fetchall())
         status, answer = platform.post("/track-event", json.loads(body), X_Write_Key=keys["write_key"])
         assert (status, answer["results"][0]["id"]) == (202, str(first[0][0]))
         assert connection.execute(stored, (message_id,)).fetchall() == first
