@@ -15,7 +15,7 @@ from pytest_django import DjangoDbBlocker
 from engagement.local.browser import find_browser
 from tests.cast import make_source
 from tests.emptying import empty_database
-from tests.live import LivePlatform, start_platform
+from tests.live import ASYNC_UNSAFE, LivePlatform, start_platform
 from tests.mail_server import MailServer, point_to
 from tracking import discovery, gates, quarantine, sampling
 from tracking.admission import forget_limiter
@@ -100,7 +100,7 @@ def browser() -> Iterator[Browser]:
         assert not os.environ.get("CI"), "Chromium is not installed"
         pytest.skip("Chromium is not installed: `make test` says how")
     # Playwright leaves an event loop running in this thread, and Django takes whatever comes after for asynchronous.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    os.environ[ASYNC_UNSAFE] = "true"
     # How long a page takes says nothing about the code either.
     expect.set_options(timeout=45_000)
     with sync_playwright() as playwright:

@@ -19,6 +19,9 @@ import psycopg
 from engagement.local.state import PROJECT
 from engagement.local.supervisor import find_free_port
 
+ASYNC_UNSAFE = "DJANGO_ALLOW_ASYNC_UNSAFE"
+"""Set where a browser runs beside tests; a deployment that has it is refused."""
+
 _OWN = (
     "DATABASE_URL",
     "CELERY_BROKER_URL",
@@ -29,6 +32,7 @@ _OWN = (
     "DJANGO_SECRET_KEY",
     "ADDRESS_HASH_KEY",
     "TEST_VALKEY",
+    ASYNC_UNSAFE,
 )
 
 

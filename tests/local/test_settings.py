@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from engagement.local.state import PROJECT
+from tests.live import ASYNC_UNSAFE
 
 SAFE = {
     "DJANGO_SECRET_KEY": "k" * 60,
@@ -25,7 +26,7 @@ def manage(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=PROJECT,
-        env=os.environ | settings,
+        env={name: value for name, value in os.environ.items() if name != ASYNC_UNSAFE} | settings,
         capture_output=True,
         text=True,
         check=False,
