@@ -1,22 +1,25 @@
-"""Is everything alive? For balancers, and for the banner that an operator sees."""
+"""Is everything alive? Probes for balancers, and recurring tasks for the banner that an operator sees."""
 
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from http import HTTPStatus
 
 import msgspec
-from celery import current_app
 from django.core.cache import cache
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django_celery_beat.models import PeriodicTask
 
 from engagement.schedules import SCHEDULES
-from tracking.log.partitions import find_last_covered_moment
+from tracking.log.partitions import list_missing_partitions
 
 INTERVALS_LATE = 3
-PARTITIONS_AHEAD = timedelta(days=7)
+_EVENTS_AHEAD = timedelta(days=1)
+"""So far ahead of our clock an event's id may lie."""
 
 
 class Pulse(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,25 +65,54 @@ def _read_heartbeat(task: str) -> float | None:
     return beat
 
 
-def healthz(request: HttpRequest) -> HttpResponse:
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a probe."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class ProbeMiddleware:
+    """Answers probes before all other middleware: a balancer asks by IP address and by plain http."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a probe, or hand the request on."""
+        check = PROBES.get(request.path)
+        if check is None:
+            return self._get_response(request)
+        probe = check()
+        return HttpResponse(probe.body, status=probe.status, content_type=probe.content_type)
+
+
+def check_health() -> Probe:
     """The process is up."""
-    return HttpResponse("ok", content_type="text/plain")
+    return Probe(status=HTTPStatus.OK, content_type="text/plain", body=b"ok")
 
 
-def readyz(request: HttpRequest) -> JsonResponse:
-    """The process can do its work: database, broker, migrations, partitions ahead."""
+def check_readiness() -> Probe:
+    """The process can take events: the database is reachable and migrated, and the log has room for now.
+
+    The broker is not asked: events are stored without it, and decided once it is back.
+    """
     checks = {
-        "database": _can(_check_database),
-        "migrations": _can(_check_migrations),
-        "partitions": _can(_check_partitions),
-        "broker": _can(_check_broker),
+        "database": _run_check(_check_database),
+        "migrations": _run_check(_check_migrations),
+        "partitions": _run_check(_check_partitions),
     }
     is_ready = all(problem is None for problem in checks.values())
     body = {"ready": is_ready, "checks": {name: problem or "ok" for name, problem in checks.items()}}
-    return JsonResponse(body, status=200 if is_ready else 503)
+    status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return Probe(status=status, content_type="application/json", body=msgspec.json.encode(body))
 
 
-def _can(check: Callable[[], str | None]) -> str | None:
+PROBES: dict[str, Callable[[], Probe]] = {"/healthz": check_health, "/readyz": check_readiness}
+
+
+def _run_check(check: Callable[[], str | None]) -> str | None:
     try:
         return check()
     except Exception as error:
@@ -94,19 +126,18 @@ def _check_database() -> str | None:
 
 
 def _check_migrations() -> str | None:
-    executor = MigrationExecutor(connection)
-    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return f"{len(waiting)} migrations are not applied" if waiting else None
+    applied = MigrationRecorder(connection).applied_migrations()
+    waiting = sum(1 for name in _list_migrations() if name not in applied)
+    return f"{waiting} migrations are not applied" if waiting else None
+
+
+@lru_cache(maxsize=1)
+def _list_migrations() -> frozenset[tuple[str, str]]:
+    """Return what this version of the code brings; it does not change while the process runs."""
+    return frozenset(MigrationLoader(None).graph.nodes)
 
 
 def _check_partitions() -> str | None:
-    covered = find_last_covered_moment()
-    if covered is None or covered < datetime.now(UTC) + PARTITIONS_AHEAD:
-        return "the log's partitions end within a week"
-    return None
-
-
-def _check_broker() -> str | None:
-    with current_app.connection_for_write() as broker:
-        broker.ensure_connection(max_retries=1, timeout=2)
-    return None
+    now = datetime.now(UTC)
+    missing = list_missing_partitions(now, now + _EVENTS_AHEAD)
+    return f"the log has no partition {', '.join(missing)}" if missing else None

@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "engagement",
 ]
 MIDDLEWARE = [
+    "engagement.health.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "tracking.api.hot_path.HotPathMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

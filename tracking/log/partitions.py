@@ -25,14 +25,17 @@ def ensure_partitions(since: datetime, until: datetime) -> int:
     A partition is made plainly with its bound as a check and then attached, which blocks nobody; creating it as a
     partition at once would lock the log against everything.
     """
-    made = 0
-    existing = load_partition_names()
+    missing = set(list_missing_partitions(since, until))
     for start, end in _list_months(since, until):
-        name = f"event_{start:%Y_%m}"
-        if name not in existing:
-            _make_partition(name, start, end)
-            made += 1
-    return made
+        if _name(start) in missing:
+            _make_partition(_name(start), start, end)
+    return len(missing)
+
+
+def list_missing_partitions(since: datetime, until: datetime) -> list[str]:
+    """Return the names of the partitions that `since` to `until` needs and that are not there."""
+    existing = load_partition_names()
+    return [name for start, _ in _list_months(since, until) if (name := _name(start)) not in existing]
 
 
 def load_partition_names() -> set[str]:
@@ -93,6 +96,10 @@ def _list_months(since: datetime, until: datetime) -> Iterator[tuple[datetime, d
         end = _next_month(start)
         yield start, end
         start = end
+
+
+def _name(start: datetime) -> str:
+    return f"event_{start:%Y_%m}"
 
 
 def _next_month(start: datetime) -> datetime:
