@@ -17,14 +17,15 @@ select %s, lane, %s from generate_series(0, %s) lane order by lane on conflict d
 """
 _STOP = "delete from lane_cursor where consumer = %s"
 
-# Lanes without a new row move up to the leader together; those that somebody works on are left alone.
+# Lanes without a new row move up to the leader together; those that somebody works on are left alone. A
+# subquery for the reason that `read.py` gives.
 _SKIP_QUIET = """
 with quiet as (
     select mine.lane, leader.position from lane_cursor mine
       join lane_cursor leader on leader.consumer = %(leader)s and leader.lane = mine.lane
      where mine.consumer = %(follower)s and mine.position < leader.position
-       and not exists (select from event e
-                        where e.lane = mine.lane and e.seq > mine.position and e.seq <= leader.position)
+       and (select 1 from event e where e.lane = mine.lane and e.seq > mine.position and e.seq <= leader.position
+             limit 1) is null
      order by mine.lane for update of mine skip locked
 )
 update lane_cursor c set position = quiet.position from quiet
