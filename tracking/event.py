@@ -141,10 +141,10 @@ def compute_profile_id(source_id: int, user_id: str | None, anonymous_id: str | 
 
 
 def compute_event_id(
-    moment: datetime, source_id: int, profile_id: UUID, message_id: str, timestamp: datetime | None
+    moment: datetime, source_id: int, profile_id: UUID, message_id: str, name: str, timestamp: datetime | None
 ) -> UUID:
-    """Return f(source, profile, message id, client timestamp), at `moment`."""
-    return compute_timed_id(moment, "event", str(source_id), profile_id.hex, message_id, write_moment(timestamp))
+    """Return f(source, profile, message id, name, client timestamp), at `moment`."""
+    return compute_timed_id(moment, "event", str(source_id), profile_id.hex, message_id, name, write_moment(timestamp))
 
 
 def compute_derived_id(detector: str, profile_id: UUID, key: str, last_event_id: UUID, moment: datetime) -> UUID:
@@ -191,7 +191,7 @@ def stamp_item(item: Item, stamp: Stamp) -> NewEvent | Rejection:
     moment, needs_dedup = _choose_moment(item, occurred_at, stamp.now)
     message_id = item.message_id or uuid4().hex
     return NewEvent(
-        id=compute_event_id(moment, stamp.source_id, profile_id, message_id, item.timestamp),
+        id=compute_event_id(moment, stamp.source_id, profile_id, message_id, item.name, item.timestamp),
         lane=compute_lane(profile_id),
         profile_id=profile_id,
         name=item.name,
@@ -221,4 +221,4 @@ def _is_history(occurred_at: datetime | None, now: datetime) -> bool:
 
 def _compute_dedup_key(item: Item, source_id: int, profile_id: UUID) -> UUID:
     client_time = write_moment(item.timestamp)
-    return compute_id("dedup", str(source_id), profile_id.hex, item.message_id or "", client_time)
+    return compute_id("dedup", str(source_id), profile_id.hex, item.message_id or "", item.name, client_time)

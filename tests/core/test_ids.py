@@ -17,10 +17,12 @@ ADA = UUID("9a8d06e1-6849-8e32-8a81-31f80f48e148")
 def test_the_formula_of_each_id_is_what_it_was() -> None:
     assert compute_user_profile_id("ada") == ADA
     assert compute_anonymous_profile_id(7, "phone") == UUID("15c9e9ab-a482-86f0-b779-918f73e2ccbd")
-    assert compute_event_id(MOMENT, 7, ADA, "m1", MOMENT) == UUID("019b7ca9-8f2e-71bb-ab84-e7cdc1e88726")
+    assert compute_event_id(MOMENT, 7, ADA, "m1", "paid", MOMENT) == UUID("019b7ca9-8f2e-75e7-a97f-f27ebaf7cab1")
     assert compute_derived_id("3", ADA, "c1", UUID(int=1), MOMENT) == UUID("019b7ca9-8f2e-7f2b-8ba5-e999a0ba2f5d")
 
 
 def test_a_moment_is_the_same_in_every_zone() -> None:
     elsewhere = MOMENT.astimezone(timezone(timedelta(hours=5, minutes=30)))
-    assert compute_event_id(elsewhere, 7, ADA, "m1", elsewhere) == compute_event_id(MOMENT, 7, ADA, "m1", MOMENT)
+    assert compute_event_id(elsewhere, 7, ADA, "m1", "paid", elsewhere) == compute_event_id(
+        MOMENT, 7, ADA, "m1", "paid", MOMENT
+    )

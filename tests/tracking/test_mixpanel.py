@@ -94,6 +94,12 @@ def test_a_body_is_sniffed_whatever_its_headers_say(source: Source) -> None:
     assert Event.objects.filter(name="add_to_cart", properties={"note": "~~??>>" + PARTY}).count() == len(packings)
 
 
+def test_two_events_of_one_insert_id_are_both_stored(source: Source) -> None:
+    for name in ("checkout_started", "order_paid", "order_paid"):
+        assert send("/track/", json.dumps(event(source, name, **{"$insert_id": "o1"}))).content == b"1"
+    assert sorted(Event.objects.values_list("name", flat=True)) == ["checkout_started", "order_paid"]
+
+
 def test_an_address_holds_an_event_too(source: Source) -> None:
     data = quote(base64.b64encode(json.dumps(event(source, total=3)).encode()))
     assert Client().get(f"/track?ip=0&verbose=0&data={data}").content == b"1"

@@ -53,6 +53,12 @@ def test_every_recorded_request_is_taken_whole(source: Source, sample: Any) -> N
     assert Event.objects.filter(source_id=source.pk).count() == len(body.get("batch", [body]))
 
 
+def test_two_events_under_one_message_id_are_both_stored(source: Source) -> None:
+    for name in ("checkout_started", "order_paid", "order_paid"):
+        assert send("/v1/track", track(event=name), source.write_key).status_code == 200
+    assert sorted(Event.objects.values_list("name", flat=True)) == ["checkout_started", "order_paid"]
+
+
 def test_a_body_is_sniffed_whatever_its_headers_say(source: Source) -> None:
     packings: tuple[Callable[[bytes], bytes], ...] = (bytes, gzip.compress, zlib.compress)
     for number, pack in enumerate(packings):

@@ -63,6 +63,20 @@ def test_two_strangers_with_the_same_weak_message_id_do_not_collide(keys: Source
     assert Event.objects.count() == 4
 
 
+@pytest.mark.parametrize("more", [{}, {"timestamp": datetime.now(UTC).isoformat()}])
+def test_two_events_under_one_message_id_are_both_stored_and_their_retries_once(
+    keys: SourceKeys, more: dict[str, Any]
+) -> None:
+    told = {"message_id": "order-1001", "user_id": "u"} | more
+    answers = [
+        send({"event": name} | told, "/v1/events", authorization=f"Bearer {keys.write_key}").json()["results"][0]["id"]
+        for name in ("checkout_started", "order_paid", "checkout_started", "order_paid")
+    ]
+
+    assert sorted(Event.objects.values_list("name", flat=True)) == ["checkout_started", "order_paid"]
+    assert answers[:2] == answers[2:]
+
+
 @pytest.mark.parametrize("cookie", ['"\\000x"', "a b", "é", "x" * 65])
 def test_a_cookie_that_is_none_of_ours_is_replaced(keys: SourceKeys, cookie: str) -> None:
     answer = send({"event": "page_view"}, origin=SHOP, host="localhost", cookie=f"ea_id={cookie}")

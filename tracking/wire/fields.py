@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from engagement.lib.ids import compute_id
 from tracking.event import Item, Rejection
-from tracking.schema.validate import MAX_ID, TOO_DEEP
+from tracking.schema.validate import TOO_DEEP
 
 Fields = Mapping[str, Any]
 
@@ -58,17 +57,6 @@ def read_id(fields: Fields, field: str) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise Unclear(field, "An id must be text or a whole number.")
     return str(value)
-
-
-def name_message_id(given: str, name: object) -> str:
-    """Return a client's id with the event's name, where one id may stand for events of several names.
-
-    Too long for an id together, they become a hash; an id that is too long alone stays as it is, and is refused.
-    """
-    if len(given) > MAX_ID:
-        return given
-    named = f"{given}:{name}"
-    return named if len(named) <= MAX_ID else compute_id("message", given, str(name)).hex
 
 
 def read_moment(fields: Fields, field: str) -> datetime | None:

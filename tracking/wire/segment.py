@@ -129,7 +129,7 @@ def _make_item(index: int, fields: Any, sent_at: datetime | None, kind: str | No
         name=name,
         user_id=read_id(fields, "userId"),
         anonymous_id=read_id(fields, "anonymousId"),
-        message_id=read_id(fields, "messageId") or _make_message_id(name, fields, timestamp),
+        message_id=read_id(fields, "messageId") or _make_message_id(fields, timestamp),
         timestamp=timestamp,
         sent_at=read_moment_leniently(fields.get("sentAt")) or sent_at,
         properties=properties,
@@ -193,15 +193,12 @@ def _read_context(fields: Fields) -> dict[str, Any]:
     return drop_own_names(read_object(fields, "context") | beside)
 
 
-def _make_message_id(name: str, fields: Fields, timestamp: datetime | None) -> str | None:
-    """A call with its own time and no id is the same call when it comes again; without a time nothing tells.
-
-    What kind of call it is may stand in its path alone: the name of what it becomes says that too.
-    """
+def _make_message_id(fields: Fields, timestamp: datetime | None) -> str | None:
+    """A call with its own time and no id is the same call when it comes again; without a time nothing tells."""
     if timestamp is None:
         return None
     lasting = {name: value for name, value in fields.items() if name not in _CHANGES_ON_RETRY}
-    return compute_id("segment", name, msgspec.json.encode(lasting, order="deterministic").decode()).hex
+    return compute_id("segment", msgspec.json.encode(lasting, order="deterministic").decode()).hex
 
 
 SEGMENT = Dialect(

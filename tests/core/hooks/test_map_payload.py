@@ -66,7 +66,7 @@ def test_each_part_is_found_at_its_place() -> None:
     assert mapped.item.properties == {"skus": skus, "first": 19.5, "cheap": ["bulb"], "all": skus}
     assert mapped.identify is not None
     assert mapped.identify.properties == {"traits": {"email": "ada@example.com"}}
-    assert mapped.identify.message_id == "hook-1:7:identify"
+    assert mapped.identify.message_id == "hook-1:7"
 
 
 def test_a_header_may_name_the_event_and_the_message() -> None:

@@ -3,7 +3,7 @@
 import msgspec
 
 from engagement.lib.ids import compute_id
-from tracking.wire.fields import Fields, name_message_id
+from tracking.wire.fields import Fields
 
 _HAPPENS_ONCE = frozenset({"purchase", "refund"})
 
@@ -11,16 +11,15 @@ _HAPPENS_ONCE = frozenset({"purchase", "refund"})
 def read_own_id(name: str, params: Fields) -> str | None:
     """Return what the sender itself calls unique: `event_id`, or the transaction of a purchase or a whole refund.
 
-    Tag managers give all events of a page one `event_id`: the name is part of it. A refund that lists items is a part
-    of one, and there may be several of a transaction.
+    A refund that lists items is a part of one, and there may be several of a transaction.
     """
     given = params.get("event_id")
     if _is_id(given):
-        return name_message_id(str(given), name)
+        return str(given)
     transaction = params.get("transaction_id")
     if name not in _HAPPENS_ONCE or not _is_id(transaction) or (name == "refund" and params.get("items")):
         return None
-    return f"{name}:{transaction}"
+    return str(transaction)
 
 
 def compute_hash(*cause: object) -> str:

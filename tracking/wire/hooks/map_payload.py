@@ -166,7 +166,7 @@ class _Reading:
     def _make_message_id(self) -> str:
         told = self._take("message_id", read_any_text) or self._arrived.fingerprint
         message_id = f"{self._hook}:{told}"
-        if len(message_id) <= MAX_ID - len(_IDENTIFIES):
+        if len(message_id) <= MAX_ID:
             return message_id
         return f"{self._hook}:{fingerprint_body(told.encode('utf-8', 'replace'))}"
 
@@ -222,14 +222,10 @@ class _Reading:
         self._notes.append(_problem(field, code, message))
 
 
-_IDENTIFIES = ":identify"
-
-
 def _identify(item: Item, email: str) -> Item:
     """What is known of the person, so that the event's rule can write to them."""
     traits = {"traits": {"email": email}}
-    message_id = f"{item.message_id}{_IDENTIFIES}"
-    return msgspec.structs.replace(item, name=IDENTIFY, message_id=message_id, properties=traits)
+    return msgspec.structs.replace(item, name=IDENTIFY, properties=traits)
 
 
 def _find_value(place: Place, arrived: Arrived) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tracking.event import ALIAS, IDENTIFY, Item
-from tracking.wire.fields import Fields, Unclear, name_message_id, read_id, read_object
+from tracking.wire.fields import Fields, Unclear, read_id, read_object
 from tracking.wire.mixpanel.identity import (
     Ids,
     is_device,
@@ -127,12 +127,8 @@ def _read_first(told: Fields, *names: str) -> str | None:
 
 
 def _read_message_id(told: Fields, properties: Fields, timestamp: datetime | None) -> str | None:
-    """Return the client's id with the event's name: to Mixpanel one id may stand for events of two names.
-
-    A repeated event has the same id, time and person. Without an id the whole event tells, if it has a time; if not,
-    nothing does.
-    """
+    """Return the client's id. Without one the whole event tells a retry, if it has a time; if not, nothing does."""
     given = read_id(properties, "$insert_id")
-    if given is None:
-        return make_message_id(told) if timestamp is not None else None
-    return name_message_id(given, told.get("event"))
+    if given is None and timestamp is not None:
+        return make_message_id(told)
+    return given

@@ -8,10 +8,10 @@ import msgspec
 
 from engagement.lib.ids import compute_id
 from tracking.event import ALIAS, GROUP, IDENTIFY, PAGE_VIEWED, Item, Rejection
+from tracking.schema.validate import MAX_ID
 from tracking.wire.fields import (
     Fields,
     Unclear,
-    name_message_id,
     parse_leniently,
     read_id,
     read_moment,
@@ -57,12 +57,17 @@ def cut_event(event: Any) -> list[Any]:
 
 
 def _name_statement(event: Fields) -> dict[str, str]:
-    """An id that cannot be read makes none here: the statement and the event are refused for it."""
+    """Two events of one id may each hold a statement: its id tells of which event it was cut off.
+
+    An id that cannot be read makes none here: the statement and the event are refused for it.
+    """
     try:
         given = _read_given_id(event, read_object(event, "properties"))
     except Unclear:
         return {}
-    return {"uuid": name_message_id(given, f"{event.get('event')}-set")} if given is not None else {}
+    if given is None or len(given) > MAX_ID:
+        return {}
+    return {"uuid": compute_id("posthog", given, read_text(event, "event")).hex}
 
 
 def _says_something(event: Fields) -> bool:
@@ -125,17 +130,13 @@ def _read_given_id(event: Fields, properties: Fields) -> str | None:
 
 
 def _choose_message_id(event: Fields, name: str, properties: Fields, timestamp: datetime | None) -> str | None:
-    """To PostHog one id may stand for events of several names. A statement that was cut off has its event's already."""
+    """To PostHog one id may stand for events of several names: those that all become `$identify` keep theirs in it.
+
+    Without an id, an event with its own time is the same event when it comes again; without a time nothing tells.
+    """
     given = _read_given_id(event, properties)
-    if given is None:
-        return _make_message_id(event, timestamp)
-    return given if name == SET else name_message_id(given, name)
-
-
-def _make_message_id(event: Fields, timestamp: datetime | None) -> str | None:
-    """An event with its own time and no id is the same event when it comes again; without a time nothing tells."""
-    if timestamp is None:
-        return None
+    if given is not None or timestamp is None:
+        return f"{given}:{name}" if given and name in STATEMENTS and name != SET else given
     lasting = {name: value for name, value in event.items() if name not in _CHANGES_ON_RETRY}
     return compute_id("posthog", msgspec.json.encode(lasting, order="deterministic").decode()).hex
 
