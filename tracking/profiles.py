@@ -28,7 +28,8 @@ class ProfileState:
 
     `seen_at` is what the row says, at most a step behind the last activity, which is exact once the batch has seen
     one. `joined` maps profiles of this person (hex) to the span of the log, from exclusive to inclusive, in which
-    they are theirs; the own one is there only when an earlier anonymous period ended.
+    they are theirs; the own one is there only when an earlier anonymous period ended. `is_readdressed` says that what
+    messages are addressed by, traits and links, has changed in this batch.
     """
 
     id: UUID
@@ -45,6 +46,7 @@ class ProfileState:
     created_at: datetime
     last_activity: LoggedEvent | None = None
     is_changed: bool = field(default=False)
+    is_readdressed: bool = field(default=False)
 
     @property
     def spans(self) -> "Spans":
@@ -207,7 +209,7 @@ def _apply_traits(state: ProfileState, event: LoggedEvent) -> None:
     traits = apply_statement(state.traits, event.properties, keeps_email=is_guarded)
     if traits != state.traits:
         state.traits = traits
-        state.is_changed = True
+        state.is_changed = state.is_readdressed = True
 
 
 def save_profiles(connection: Connection, states: Iterable[ProfileState]) -> None:

@@ -25,7 +25,7 @@ _OPTIONS: dict[str, Any] = {"ignore_result": True, "acks_late": True, "time_limi
 def evaluate() -> None:
     """Decide what is new in the log. Woken by nudges and, each second, by beat."""
     report = get_worker().evaluator.run_pass()
-    if report.deliveries and cache.add(DELIVER_FLAG, 1, timeout=1):
+    if (report.deliveries or report.woken) and cache.add(DELIVER_FLAG, 1, timeout=1):
         deliver.delay()
     if report.is_behind:
         send_nudge()

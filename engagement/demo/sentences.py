@@ -33,6 +33,7 @@ _EVENTS: dict[str, Callable[[Properties], str]] = {
 _HIDDEN = frozenset({"$adopted", "$follow", "$unlinked"})
 _HINTS = {
     Reason.ADDRESS_MISSING: "Sign in with a mail address, then leave a cart again.",
+    Reason.AWAITS_ADDRESS: "Sign in with a mail address and it goes out.",
     Reason.ENDED: "You bought it in time.",
     Reason.SENDING_STOPPED: "Somebody pressed the stop switch in the admin.",
 }
@@ -87,9 +88,10 @@ def _find_held(trace: Mapping[str, Any]) -> Iterator[str]:
 def describe_delivery(state: str, reason: str, detail: str, address: str) -> tuple[str, str]:
     """Say what became of a message, and what may be done about it."""
     to = f" to {address}" if address else ""
+    known = _read_reason(reason)
+    hint = _HINTS.get(known, "") if known else ""
     if state == "dropped":
-        known = _read_reason(reason)
-        return f"No mail: {_describe_reason(reason, detail)}", _HINTS.get(known, "") if known else ""
+        return f"No mail: {_describe_reason(reason, detail)}", hint
     told = {
         "planned": f"A mail waits to be sent{to}"
         if not reason
@@ -100,7 +102,7 @@ def describe_delivery(state: str, reason: str, detail: str, address: str) -> tup
         "rejected": f"The mail server refused the mail{to}",
         "in_doubt": f"Nobody knows whether the mail{to} arrived: an operator decides",
     }
-    return told.get(state, state), detail if state == "rejected" else ""
+    return told.get(state, state), detail if state == "rejected" else hint
 
 
 def _read_reason(reason: str) -> Reason | None:

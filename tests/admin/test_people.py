@@ -41,7 +41,7 @@ def test_the_timeline_tells_the_event_the_decision_with_its_trace_and_the_messag
     assert "Thanks</a> matched" in page
     assert "the event&#x27;s <code>total</code> is more than 10" in page
     assert "it was <code>42</code>" in page
-    assert "The person has no address for this channel." in page
+    assert "No address for this channel became known before the message expired." in page
 
 
 def test_older_pages_continue_where_the_newer_one_ended(login: Login, shop: Source) -> None:

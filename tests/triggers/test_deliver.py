@@ -58,21 +58,6 @@ def test_a_planned_delivery_becomes_one_mail(source: Source, server: MailServer)
     assert Attempt.objects.get().outcome == "accepted"
 
 
-@pytest.mark.parametrize(("traits", "reason"), [({}, "address_missing"), ({"email": "no address"}, "address_invalid")])
-def test_without_an_address_nothing_is_sent(
-    source: Source, server: MailServer, traits: dict[str, str], reason: str
-) -> None:
-    make_rule(trigger=ON_CART, template=make_template().pk)
-    report("$identify", source=source, properties={"traits": traits})
-    report("add_to_cart", source=source)
-    evaluate()
-
-    deliver()
-
-    assert the_delivery() == ("dropped", reason)
-    assert server.mails == []
-
-
 def test_a_suppressed_address_gets_nothing_whatever_its_case(source: Source, server: MailServer) -> None:
     make_rule(trigger=ON_CART, template=make_template().pk)
     Suppression.objects.create(channel="email", address_hash=hash_address("email", "ADA@example.com"), reason="told")

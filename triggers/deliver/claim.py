@@ -1,5 +1,6 @@
 """Claiming what is due: the row is the outbox, a lease says who works on it."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -59,6 +60,15 @@ update delivery d set due_at = clock_timestamp(), reason = '', updated_at = cloc
  where d.id = held.id and d.lane = held.lane
 """
 
+# What waits for an address is due again when the person changes. The index holds nothing else.
+_WAKE_PEOPLE = """
+update delivery d set due_at = clock_timestamp(), reason = '', updated_at = clock_timestamp()
+  from (select id, lane from delivery
+         where profile_id = any(%s) and state = 'planned' and reason in ('awaits_address', 'awaits_valid_address')
+         order by id for update) held
+ where d.id = held.id and d.lane = held.lane
+"""
+
 _RELEASE = """
 update delivery set state = 'planned', claim_token = null, lease_until = null, updated_at = clock_timestamp()
  where id = any(%s) and claim_token = %s and state = 'claimed'
@@ -114,6 +124,14 @@ def wake_held(connection: Connection) -> int:
     It goes by how rules and switch stand, not by who changed them: none is forgotten, whoever held it meanwhile.
     """
     return connection.execute(_WAKE, (PAGE,)).rowcount
+
+
+def wake_people(connection: Connection, profile_ids: Collection[UUID]) -> int:
+    """Make due what waits for the address of somebody of whom more is known now; return how many.
+
+    The caller has these people's rows locked, as has who decides to wait: neither can miss what the other does.
+    """
+    return connection.execute(_WAKE_PEOPLE, (sorted(profile_ids),)).rowcount if profile_ids else 0
 
 
 def release_claims(connection: Connection, claimed: list[Claimed]) -> None:

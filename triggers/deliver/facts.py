@@ -37,7 +37,10 @@ _ALL = 1 << 62
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows that a hand-over is decided on, inside its transaction."""
+    """The rows that a hand-over is decided on, inside its transaction.
+
+    `is_theirs`: the event belongs to this person, and not to who had the device before.
+    """
 
     now: datetime
     rule_state: str
@@ -46,6 +49,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     definition: RuleDefinition
     person: ProfileState
     event: LoggedEvent
+    is_theirs: bool
 
 
 def load_standing(connection: Connection, claimed: Claimed) -> Standing | None:
@@ -75,7 +79,12 @@ def load_standing(connection: Connection, claimed: Claimed) -> Standing | None:
         definition=parse_definition(msgspec.json.encode(row[3])),
         person=person,
         event=event,
+        is_theirs=_is_theirs(person, claimed.profile_id, event.seq),
     )
+
+
+def _is_theirs(person: ProfileState, profile_id: UUID, seq: int) -> bool:
+    return any(own == profile_id and since < seq <= until for own, since, until in person.spans)
 
 
 def lock_person(connection: Connection, profile_id: UUID) -> ProfileState | None:

@@ -106,7 +106,8 @@ def hand_over(connection: Connection, claimed: Claimed, channel: Channel, regist
         return _drop(connection, claimed, Reason.ERASED)
     if not standing.is_held:
         return "lease_lost"
-    address = channel.find_address(standing.person.traits)
+    # The event of somebody else's time on a device waits like one without an address: nobody here may read of it.
+    address = channel.find_address(standing.person.traits) if standing.is_theirs else ""
     decision = decide_sending(_gather(connection, claimed, standing, channel, address, registry))
     if decision.verdict is Verdict.DROP:
         return _drop(connection, claimed, decision.reason)

@@ -14,6 +14,7 @@ from tracking.event import NewEvent
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection, encode_row, write_within
 from tracking.profiles import ProfileState, save_changes, save_profiles
+from triggers.deliver.claim import wake_people
 from triggers.deliver.plan import NewDelivery, save_deliveries
 from triggers.detect.timer_book import TimerBook
 
@@ -47,12 +48,13 @@ class NewActivation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch led to."""
+    """What a batch led to. `woken` are messages that waited for an address."""
 
     events: int
     activations: int
     deliveries: int
     derived: int
+    woken: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +79,20 @@ class Effects:
         fresh = self.save_state(connection)
         planned = [delivery for delivery in self.deliveries if delivery.activation_id in fresh]
         save_deliveries(connection, planned)
+        woken = wake_people(connection, self._find_readdressed())
         write_within(connection, [encode_row(event) for event in self.derived])
         return BatchReport(
-            events=len(self.events), activations=len(fresh), deliveries=len(planned), derived=len(self.derived)
+            events=len(self.events),
+            activations=len(fresh),
+            deliveries=len(planned),
+            derived=len(self.derived),
+            woken=woken,
         )
+
+    def _find_readdressed(self) -> set[UUID]:
+        """Return all profiles of the people to whom a message may be addressed now."""
+        states = [state for state in self.profiles if state.is_readdressed]
+        return {profile_id for state in states for profile_id, _, _ in state.spans}
 
     def save_state(self, connection: Connection) -> set[UUID]:
         """Write what later decisions build on; return the ids of the activations that were not there."""

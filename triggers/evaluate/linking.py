@@ -75,7 +75,7 @@ def answer_link(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> l
     if state.linked_to is not None:
         return _end_period(event, state)
     state.linked_to = target
-    state.is_changed = True
+    state.is_changed = state.is_readdressed = True
     moved = timers.all_of(state.id)
     for timer in moved:
         timers.clear(timer)
@@ -110,7 +110,7 @@ def adopt(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> None:
     seen_at = msgspec.convert(given["seen_at"], datetime | None)
     if seen_at is not None and (state.seen_at is None or state.seen_at < seen_at):
         state.seen_at = seen_at
-    state.is_changed = True
+    state.is_changed = state.is_readdressed = True
     own = {(timer.rule_id, timer.key): timer for timer in timers.all_of(state.id)}
     for raw in given["timers"]:
         timer = msgspec.structs.replace(msgspec.convert(raw, TimerRow), profile_id=state.id, lane=state.lane)
@@ -163,7 +163,7 @@ def leave_ring(event: LoggedEvent, state: ProfileState) -> None:
     last_time = len(path) - 1 - path[::-1].index(state.id.hex)
     if state.id.hex == min(path[last_time:]):
         state.linked_to = None
-        state.is_changed = True
+        state.is_changed = state.is_readdressed = True
 
 
 def _read_path(event: LoggedEvent) -> list[str]:

@@ -51,6 +51,7 @@ class PassReport(msgspec.Struct, kw_only=True):
     activations: int = 0
     deliveries: int = 0
     derived: int = 0
+    woken: int = 0
     set_aside: int = 0
     is_behind: bool = False
 
@@ -60,6 +61,7 @@ class PassReport(msgspec.Struct, kw_only=True):
         self.activations += batch.activations
         self.deliveries += batch.deliveries
         self.derived += batch.derived
+        self.woken += batch.woken
 
 
 class Evaluator:

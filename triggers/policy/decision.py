@@ -29,6 +29,8 @@ class Reason(StrEnum):
     TEMPLATE_MISSING = "template_missing"
     ADDRESS_MISSING = "address_missing"
     ADDRESS_INVALID = "address_invalid"
+    AWAITS_ADDRESS = "awaits_address"
+    AWAITS_VALID_ADDRESS = "awaits_valid_address"
     SENDING_STOPPED = "sending_stopped"
     RULE_PAUSED = "rule_paused"
     RULE_DRAFT = "rule_draft"
@@ -46,8 +48,10 @@ SENTENCES: dict[Reason, str] = {
     Reason.TEMPLATE_ERROR: "The template could not be filled in.",
     Reason.TEMPLATE_MISSING: "The rule's template has no words.",
     Reason.EXPIRED: "Too much time has passed since the event for the message to make sense.",
-    Reason.ADDRESS_MISSING: "The person has no address for this channel.",
-    Reason.ADDRESS_INVALID: "The person's address cannot be right.",
+    Reason.ADDRESS_MISSING: "No address for this channel became known before the message expired.",
+    Reason.ADDRESS_INVALID: "The person's address is not valid, and was not corrected before the message expired.",
+    Reason.AWAITS_ADDRESS: "No address is known yet: it is sent when one is, unless it expires first.",
+    Reason.AWAITS_VALID_ADDRESS: "The address is not valid: it is sent once corrected, unless it expires first.",
     Reason.SENDING_STOPPED: "All sending is stopped.",
     Reason.RULE_PAUSED: "The rule is paused.",
     Reason.RULE_DRAFT: "The rule is a draft.",
@@ -58,8 +62,9 @@ SENTENCES: dict[Reason, str] = {
 class Decision:
     """A verdict with its reason.
 
-    Of a HOLD, `until` is the moment at which to ask again; None when only a person can end it (the rule is resumed,
-    sending is switched on again). A message held past its expiry is dropped when it is next asked about.
+    Of a HOLD, `until` is the moment at which to ask again; None when only something that happens can end it (the rule
+    is resumed, sending is switched on again, the person's address becomes known). A message held past its expiry is
+    dropped when it is next asked about.
     """
 
     verdict: Verdict

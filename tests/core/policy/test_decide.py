@@ -20,6 +20,9 @@ ALICE = SendingInputs(
 )
 
 
+LATE = {"occurred_at": NOW - timedelta(hours=1, microseconds=1)}
+
+
 def decide(**changes: Any) -> Decision:
     return decide_sending(replace(ALICE, **changes))
 
@@ -36,9 +39,9 @@ def test_a_message_that_nothing_speaks_against_is_sent() -> None:
         ({"rule": RuleStanding.ARCHIVED}, Reason.RULE_ARCHIVED),
         ({"is_ended": True}, Reason.ENDED),
         ({"came_back": True}, Reason.CAME_BACK),
-        ({"occurred_at": NOW - timedelta(hours=1, microseconds=1)}, Reason.EXPIRED),
-        ({"address": AddressStanding.MISSING}, Reason.ADDRESS_MISSING),
-        ({"address": AddressStanding.INVALID}, Reason.ADDRESS_INVALID),
+        (LATE, Reason.EXPIRED),
+        ({"address": AddressStanding.MISSING} | LATE, Reason.ADDRESS_MISSING),
+        ({"address": AddressStanding.INVALID} | LATE, Reason.ADDRESS_INVALID),
     ],
 )
 def test_each_of_these_drops_a_message(changes: dict[str, Any], reason: Reason) -> None:
@@ -51,9 +54,11 @@ def test_each_of_these_drops_a_message(changes: dict[str, Any], reason: Reason) 
         ({"is_sending_stopped": True}, Reason.SENDING_STOPPED),
         ({"rule": RuleStanding.PAUSED}, Reason.RULE_PAUSED),
         ({"rule": RuleStanding.DRAFT}, Reason.RULE_DRAFT),
+        ({"address": AddressStanding.MISSING}, Reason.AWAITS_ADDRESS),
+        ({"address": AddressStanding.INVALID}, Reason.AWAITS_VALID_ADDRESS),
     ],
 )
-def test_each_of_these_holds_a_message_until_a_person_lets_it_go(changes: dict[str, Any], reason: Reason) -> None:
+def test_each_of_these_holds_a_message_until_something_happens(changes: dict[str, Any], reason: Reason) -> None:
     assert decide(**changes) == Decision(verdict=Verdict.HOLD, reason=reason, until=None)
 
 
