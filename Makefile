@@ -1,11 +1,12 @@
 # make run: set up all and run the platform.   make test: set up all and run the tests.
+# make test-fast: only the tests that start no process and no browser.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PORT STATE_DIR
 
-.PHONY: run test check format bench clean
+.PHONY: run test test-fast check format bench clean
 
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m engagement.local
@@ -13,6 +14,9 @@ run: $(VENV)/run.stamp
 test: $(VENV)/dev.stamp
 	@$(BIN)/python -m engagement.local.browser
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-fast: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n 2 -m "not process" $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -17,6 +17,7 @@ from tests.cast import make_source
 from tests.emptying import empty_database
 from tests.live import ASYNC_UNSAFE, LivePlatform, start_platform
 from tests.mail_server import MailServer, point_to
+from tests.starting import forbid_starting, mark_starters
 from tracking import discovery, gates, quarantine, sampling
 from tracking.admission import forget_limiter
 from tracking.hooks.diary import close_diary
@@ -34,6 +35,21 @@ _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking"
 # What CI finds, it must find again: new examples are looked for elsewhere.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("project")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start a process or a browser: `make test-fast` leaves them out."""
+    mark_starters(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let no test start a process that is not marked."""
+    forbid_starting(item)
+    try:
+        return (yield)
+    finally:
+        forbid_starting(None)
 
 
 @pytest.fixture(scope="session")
