@@ -25,15 +25,15 @@ _FRESH_SECONDS = 10
 
 def show_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add what the dashboard shows."""
-    steps = load_first_steps()
+    steps = load_first_steps(request.user)
     return context | {
         "title": "Dashboard",
-        "standstills": find_standstills(),
+        "standstills": find_standstills() if _may_see_operation(request.user) else [],
         "breaking": _load_breaking(request.user),
         "failing": _load_failing(request.user),
-        "is_stopped": SendingSwitch.objects.filter(is_stopped=True).exists(),
+        "is_stopped": _is_stopped(request.user),
         "steps": steps if not all(step.is_done for step in steps) else [],
-        "tiles": _load_tiles(),
+        "tiles": _load_tiles(request.user),
         "charts": _load_charts(request.user),
         "zone": timezone.get_current_timezone_name(),
     }
@@ -46,7 +46,18 @@ def make_urls() -> list[URLPattern]:
 
 def tell_steps(request: HttpRequest) -> JsonResponse:
     """Answer the page's script with what is done by now."""
-    return JsonResponse(describe_steps(load_first_steps()))
+    return JsonResponse(describe_steps(load_first_steps(request.user)))
+
+
+def _may_see_operation(user: Any) -> bool:
+    """Whoever writes rules or operates the platform has to know whether it keeps up."""
+    return user.has_perm("triggers.view_rule") or user.has_perm("tracking.view_setaside")
+
+
+def _is_stopped(user: Any) -> bool:
+    """Whoever waits for messages has to know, not only who may turn the switch."""
+    may_see = user.has_perm("triggers.view_sendingswitch") or user.has_perm("triggers.view_delivery")
+    return may_see and SendingSwitch.objects.filter(is_stopped=True).exists()
 
 
 def _load_breaking(user: Any) -> list[Breaking]:
@@ -59,12 +70,15 @@ def _load_failing(user: Any) -> list[DestinationProgress]:
     return load_failing(datetime.now(UTC)) if user.has_perm("triggers.view_destination") else []
 
 
-def _load_tiles() -> dict[str, Any]:
-    return {
-        "in_doubt": load_in_doubt(),
-        "set_aside": figures.count_set_aside(),
-        "lag": _recall(figures.load_lag)["total"],
-    }
+def _load_tiles(user: Any) -> dict[str, Any]:
+    tiles: dict[str, Any] = {}
+    if user.has_perm("triggers.view_delivery"):
+        tiles["in_doubt"] = load_in_doubt()
+    if user.has_perm("tracking.view_setaside"):
+        tiles["set_aside"] = figures.count_set_aside()
+    if _may_see_operation(user):
+        tiles["lag"] = _recall(figures.load_lag)["total"]
+    return tiles
 
 
 class _Plan(Struct, frozen=True, kw_only=True):

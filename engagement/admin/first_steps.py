@@ -23,11 +23,11 @@ class FirstStep(Struct, frozen=True, kw_only=True):
     is_done: bool
 
 
-def load_first_steps() -> list[FirstStep]:
-    """Return the steps in their order; five cheap questions."""
+def load_first_steps(user: Any) -> list[FirstStep]:
+    """Return in their order the steps whose pages somebody may open; five cheap questions."""
     tests = _find_entries(Template).filter(change_message__contains=SENT_TEST)
     activated = RuleVersion.objects.filter(state=RuleState.ACTIVE, created_by__isnull=False)
-    return [
+    steps = [
         _make_step("source", Source.objects.exists(), "tracking_source_add"),
         _make_step(
             "event", EventType.objects.filter(last_seen_at__isnull=False).exists(), "tracking_source_changelist"
@@ -36,6 +36,7 @@ def load_first_steps() -> list[FirstStep]:
         _make_step("test", tests.exists(), "triggers_template_changelist"),
         _make_step("activate", activated.exists(), "triggers_rule_changelist"),
     ]
+    return [step for step in steps if user.has_perm(_PERMISSIONS[step.key])]
 
 
 _WORDS: dict[str, tuple[str, str]] = {
@@ -47,6 +48,14 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "test": ("Send yourself a test", "On a template’s page: choose a person and an event, then send."),
     "activate": ("Activate a rule", "Its page says first what it will do."),
+}
+
+_PERMISSIONS = {
+    "source": "tracking.add_source",
+    "event": "tracking.view_source",
+    "recipe": "triggers.change_rule",
+    "test": "triggers.change_template",
+    "activate": "triggers.activate_rule",
 }
 
 

@@ -1,4 +1,4 @@
-"""Deleting a source or a webhook: what goes with it is counted, and nothing goes while something is held of it."""
+"""Deleting what much else belongs to: that is counted, and nothing goes while something is held of it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ class CountedDeletion(PageAdmin):
     """Deletes what other rows belong to.
 
     `belongings` are the models of those rows, each with the field that names their owner; `holds` is that of what is
-    held in quarantine.
+    held in quarantine, "" where nothing can be.
     """
 
     belongings: Sequence[tuple[type[Model], str]] = ()
@@ -29,6 +29,8 @@ class CountedDeletion(PageAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Refuse, in words, while something is held: its sender was told that we have it."""
+        if not self.holds or not self.has_delete_permission(request):
+            return super().delete_view(request, object_id, extra_context)
         with transaction.atomic():
             # Locked: what is held meanwhile waits, and is refused when its owner is gone.
             owner = self.get_queryset(request).select_for_update(of=("self",)).filter(pk=object_id).first()

@@ -14,14 +14,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.views import ChangeList as UnfoldChangeList
 
-from engagement.lib.pages import PageAdmin
 from engagement.lib.say import mark_moment, say_moment
+from tracking.admin.deletions import CountedDeletion
 from triggers.admin.destination_form import COPIED, FORMS
 from triggers.admin.destination_words import draw_sent, load_refusals, load_standings, say_choice
 from triggers.forward.standing import MOST_STRIKES
 from triggers.forward.switch import pause, resume, switch_off, switch_on
 from triggers.forward.trial import try_destination
-from triggers.models import Destination, DestinationKind, DestinationState
+from triggers.models import Destination, DestinationKind, DestinationState, RefusedCopy
 
 _KINDS = (
     (DestinationKind.WEBHOOK, "webhook", "A server of your own, or any that takes JSON: signed by Standard Webhooks."),
@@ -52,12 +52,13 @@ class DestinationList(UnfoldChangeList):  # type: ignore[misc]
 
 
 @admin.register(Destination)
-class DestinationAdmin(PageAdmin):
+class DestinationAdmin(CountedDeletion):
     """Other systems that are told what happens here."""
 
     list_display = ("name", "kind_says", "state_says", "waiting", "last_day", "trouble")
     search_fields = ("name",)
     actions = None
+    belongings = ((RefusedCopy, "destination"),)
     list_per_page = 20
     change_form_template = "admin/triggers/destination_form.html"
     conditional_fields = {

@@ -26,9 +26,10 @@ SHORTEST = timedelta(seconds=1)
 _LANES = """
 select lane, token, tried_at, taken_at, failed_at, strikes from triggers_copylease where destination_id = %s
 """
+# Not -infinity: PostgreSQL knows it and Python does not, so whoever reads the row by a model would fail.
 _RELEASE = """
 update triggers_copylease l
-   set lease_until = '-infinity', taken_at = x.taken_at, failed_at = x.failed_at, strikes = x.strikes,
+   set lease_until = 'epoch', taken_at = x.taken_at, failed_at = x.failed_at, strikes = x.strikes,
        retry_at = clock_timestamp() + x.pause
   from unnest(%s::smallint[], %s::timestamptz[], %s::timestamptz[], %s::smallint[], %s::interval[])
     as x (lane, taken_at, failed_at, strikes, pause)

@@ -135,6 +135,7 @@ class RefusedCopy(models.Model):
 
     class Meta:
         default_permissions = ()
+        verbose_name_plural = "refused copies"
         indexes = [models.Index(fields=["destination", "refused_at"], name="refused_copy_latest")]
 
     def __str__(self) -> str:
