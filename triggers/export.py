@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 
+from engagement.lib.ids import compute_lane
 from engagement.lib.postgres import open_connection
 from tracking.erasure.ask import is_held
 from tracking.erasure.moments import load_belongings
@@ -65,7 +66,7 @@ select event_id, to_jsonb(s)::text from set_aside s
 _TIMERS = f"""
 select event_id, (to_jsonb(t) || jsonb_build_object('rule', r.name))::text
   from timer t left join triggers_rule r on r.id = t.rule_id
- where {_PERSON.format(seq="seq")} and event_id > %(after)s order by event_id limit %(page)s
+ where lane = %(lane)s and {_PERSON.format(seq="seq")} and event_id > %(after)s order by event_id limit %(page)s
 """
 _SECTIONS = {
     "events": _EVENTS,
@@ -160,7 +161,8 @@ def _join(rows: Iterator[str]) -> Iterator[bytes]:
 
 def _describe_span(span: tuple[UUID, int, int]) -> dict[str, Any]:
     profile_id, since, until = span
-    return {"profile": profile_id, "since": since, "until": until, "whole": (since, until) == (0, OPEN)}
+    lane, whole = compute_lane(profile_id), (since, until) == (0, OPEN)
+    return {"profile": profile_id, "lane": lane, "since": since, "until": until, "whole": whole}
 
 
 def _read_rows(connection: Connection, query: str, span: tuple[UUID, int, int], people: list[UUID]) -> Iterator[str]:

@@ -39,6 +39,11 @@ def _set_timeouts(connection: psycopg.Connection[tuple[Any, ...]], timeout_ms: i
         "plan_cache_mode": "force_generic_plan",
         "timezone": "UTC",
         "jit": "off",
+        # Every statement of ours looks for a few rows by key. What reads a table whole looks cheaper while statistics
+        # are old or lacking, and then costs more with each event that is logged.
+        "enable_seqscan": "off",
+        "enable_hashjoin": "off",
+        "enable_mergejoin": "off",
     }
     if connection.info.server_version >= _TRANSACTION_TIMEOUT_VERSION:
         settings["transaction_timeout"] = timeout_ms

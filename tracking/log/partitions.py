@@ -9,13 +9,19 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection, transaction
 from psycopg import sql
 
-from engagement.lib.ids import compute_boundary
+from engagement.lib.ids import LANES, compute_boundary
 
 AHEAD = timedelta(days=62)
 _DETACHED = r"""
 select relname from pg_class
  where relkind = 'r' and relname ~ '^event_\d{4}_\d{2}$' and relname < %s and pg_table_is_visible(oid)
    and not exists (select from pg_inherits where inhrelid = pg_class.oid) order by 1
+"""
+
+# The greatest number of each lane, which the index has: of all at once it would have to be looked for in every row.
+_IS_READ = """
+select coalesce(max(greatest), 0) <= coalesce((select min(position) from lane_cursor), 0)
+  from generate_series(0, %s) of_lane, lateral (select max(seq) as greatest from {} where lane = of_lane) one
 """
 
 
@@ -84,9 +90,8 @@ def _drop_detached(last_month: str) -> list[str]:
 
 def _is_read(name: str) -> bool:
     """Whether every cursor is past the partition's greatest seq; an empty partition always is."""
-    greatest = sql.SQL("select coalesce(max(seq), 0) from {}").format(sql.Identifier(name)).as_string(None)
     with connection.cursor() as cursor:
-        cursor.execute(f"select ({greatest}) <= coalesce((select min(position) from lane_cursor), 0)")
+        cursor.execute(sql.SQL(_IS_READ).format(sql.Identifier(name)).as_string(None), [LANES - 1])
         return bool(cursor.fetchone()[0])
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from engagement.lib.ids import compute_lane
 from tracking.erasure.moments import load_belongings
 from tracking.log.write import Connection
 from tracking.profiles import Spans
@@ -19,7 +20,7 @@ select (select count(*) from span join event e on e.profile_id = profile and seq
        (select count(*) from span join delivery d on d.profile_id = profile where d.activation_id in (table matched)),
        (select count(*) from span join delivery d on d.profile_id = profile
          where d.activation_id in (table matched) and d.state in ('planned', 'claimed')),
-       (select count(*) from timer where profile_id = any(%(ids)s)),
+       (select count(*) from timer where lane = any(%(lanes)s) and profile_id = any(%(ids)s)),
        (select count(*) from tracking_quarantined
          where people && %(ids)s::uuid[]
            and exists (select from unnest(%(profiles)s::uuid[], %(first)s::timestamptz[], %(last)s::timestamptz[])
@@ -45,6 +46,7 @@ def count_held(connection: Connection, person: Spans) -> Held:
     belongings = load_belongings(connection, person)
     values: dict[str, list[Any]] = {
         "ids": [span[0] for span in person],
+        "lanes": [compute_lane(span[0]) for span in person],
         "since": [span[1] for span in person],
         "until": [span[2] for span in person],
         "profiles": [one.profile_id for one in belongings],

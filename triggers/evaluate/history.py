@@ -28,13 +28,15 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     reach: timedelta
 
 
-# The id's clock lies within a day of occurred_at, so the range on the id is a day wider than the window.
+# The id's clock lies within a day of occurred_at, so the range on the id is a day wider than the window. `offset 0` as
+# in `tracking/queries.py`.
 _COUNT = """
-select q.n, (select count(*) from event e
-               join unnest(q.profiles, q.froms, q.untils) as span (profile, since_seq, until_seq)
-                 on e.profile_id = span.profile and e.seq > span.since_seq and e.seq <= span.until_seq
-              where e.id >= q.lower and e.name = q.name and e.seq < q.seq
-                and e.occurred_at <= q.now and e.occurred_at > q.since)
+select q.n, (select count(*) from unnest(q.profiles, q.froms, q.untils) as span (profile, since_seq, until_seq)
+              cross join lateral (
+                  select from event e
+                   where e.profile_id = span.profile and e.seq > span.since_seq and e.seq <= span.until_seq
+                     and e.id >= q.lower and e.name = q.name and e.seq < q.seq
+                     and e.occurred_at <= q.now and e.occurred_at > q.since offset 0) own)
   from jsonb_to_recordset(%s) as q (n integer, profiles uuid[], froms bigint[],
        untils bigint[], lower uuid, name text, seq bigint, now timestamptz, since timestamptz)
 """
