@@ -19,6 +19,8 @@ LINKED = "$linked"
 ADOPTED = "$adopted"
 FOLLOW = "$follow"
 UNLINKED = "$unlinked"
+NOT_SENT = "$not_sent"
+"""A message was dropped or refused for good; `properties.activation` says what it was about."""
 
 BOT = "$bot"
 ERASE = "$erase"

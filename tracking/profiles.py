@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from engagement.lib.records import pack_rows
-from tracking.event import ADOPTED, FOLLOW, GROUP, IDENTIFY, IMPORT, LIVE
+from tracking.event import ADOPTED, FOLLOW, GROUP, IDENTIFY, IMPORT, LIVE, NOT_SENT
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from tracking.registry import Registry
@@ -222,14 +222,14 @@ def save_profiles(connection: Connection, states: Iterable[ProfileState]) -> Non
 def save_changes(connection: Connection, events: Iterable[LoggedEvent]) -> None:
     """Copy the events that shaped profiles whole, so that these can be rebuilt after the log's retention.
 
-    Of pointers only those to an identify: all others say what somebody did, which is not kept for longer. A group
-    says nothing of the person's own profile.
+    Of pointers only those to an identify: all others say what somebody did, which is not kept for longer. A group, or a
+    message that was not sent, says nothing of the person's own profile.
     """
     rows = [
         {"id": event.id, "lane": event.lane, "profile_id": event.profile_id, "seq": event.seq, "patch": event}
         for event in events
         if event.name.startswith("$")
-        and event.name != GROUP
+        and event.name not in (GROUP, NOT_SENT)
         and (event.name != FOLLOW or event.properties.get("name") == IDENTIFY)
     ]
     if rows:

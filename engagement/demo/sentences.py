@@ -30,7 +30,7 @@ _EVENTS: dict[str, Callable[[Properties], str]] = {
     "$identify": lambda properties: "The shop said who you are, and your mail address",
     "$linked": lambda properties: "What you did before you signed in is now yours",
 }
-_HIDDEN = frozenset({"$adopted", "$follow", "$unlinked"})
+_HIDDEN = frozenset({"$adopted", "$follow", "$unlinked", "$not_sent"})
 _HINTS = {
     Reason.ADDRESS_MISSING: "Sign in with a mail address, then leave a cart again.",
     Reason.AWAITS_ADDRESS: "Sign in with a mail address and it goes out.",

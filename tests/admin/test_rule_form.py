@@ -97,7 +97,8 @@ def test_the_sentence_is_the_servers_own_and_says_what_is_sent(login: Login) -> 
     answer = login("Marketer").post("/admin/triggers/rule/describe/", CART | {"template": template.pk}).json()
     assert answer["sentence"] == (
         "When someone does `add_to_cart` but not `purchase` with the same `cart_id` within 1 hour "
-        "— at most once every day. Then “Your cart” is sent."
+        "— at most once every day (a message that could not be sent does not "
+        "count). Then “Your cart” is sent."
     )
 
 

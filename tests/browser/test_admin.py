@@ -139,7 +139,8 @@ def test_the_cart_recipe_is_built_from_an_empty_rule_by_keyboard_alone(
     keys.press("ArrowRight")
     expect(page.locator("#rule-sentence")).to_have_text(
         "When someone does add_to_cart but not purchase with the same cart_id within 1 hour, and the event's "
-        "price is more than 20 — at most once every day. Then “Demo: cart reminder” is sent."
+        "price is more than 20 — at most once every day (a message that could not be sent does not "
+        "count). Then “Demo: cart reminder” is sent."
     )
     _tab_to(page, "Save")
     keys.press("Enter")

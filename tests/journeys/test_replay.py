@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.cast import CART, ON_CART, evaluate, make_rule, make_source, make_template, pass_time, report, scan
+from tests.cast import CART, ON_CART, deliver, evaluate, make_rule, make_source, make_template, pass_time, report, scan
 from tracking.log.read import load_sequence
 from tracking.models import Source
 from triggers.audit.compare import audit
@@ -17,7 +17,7 @@ from triggers.worker import get_worker
 
 GAPS = (0, 2, 300, 1000, 4000)
 NAMES = ("view", "add_to_cart", "purchase", "$identify")
-MOMENTS = ("", "", "evaluate", "scan", "pause", "resume", "change")
+MOMENTS = ("", "", "evaluate", "scan", "deliver", "pause", "resume", "change")
 GOLD = {"node": "compare", "field": {"from": "profile", "path": "plan"}, "operator": "is", "value": "gold"}
 OFTEN = {"node": "count", "event": "view", "within": 7200, "operator": "ge", "value": 2}
 
@@ -36,7 +36,7 @@ _examples = count()
 def source(log: None) -> Source:
     make_rule("Cart", trigger=CART, template=make_template().pk)
     make_rule("Session", trigger={"kind": "session_end", "after": 900}, reentry={"kind": "after", "seconds": 3000})
-    make_rule("Once", trigger=ON_CART, reentry={"kind": "once"})
+    make_rule("Once", trigger=ON_CART, template=make_template("Once").pk, stale_after=600, reentry={"kind": "once"})
     make_rule("Often", trigger={"kind": "event", "event": "view"}, conditions=OFTEN)
     make_rule("Gold", trigger={"kind": "event", "event": "purchase"}, conditions={"node": "any", "of": [GOLD, OFTEN]})
     return make_source()
@@ -60,6 +60,10 @@ def live(source: Source, example: int, step: Step) -> None:
         evaluate()
     elif moment == "scan":
         scan()
+    elif moment == "deliver":
+        # Nobody here has an address: what has expired is dropped.
+        evaluate()
+        deliver()
     elif moment == "pause" and rule.state == RuleState.ACTIVE:
         pause_rule(rule)
     elif moment == "resume" and rule.state == RuleState.PAUSED:

@@ -10,15 +10,16 @@ from uuid import UUID
 
 import msgspec
 
-from tracking.event import ADOPTED, ALIAS, DERIVED, FOLLOW, IDENTIFY, LINKED, SYSTEM, UNLINKED
+from tracking.event import ADOPTED, ALIAS, DERIVED, FOLLOW, IDENTIFY, LINKED, NOT_SENT, SYSTEM, UNLINKED
 from tracking.models import Event, Profile, Source
 from tracking.profiles import OPEN
 from triggers.models import Activation, Attempt, Delivery, Rule
 
 PAGE = 40
 
-# What one lane told another about a link is said once: when the device's story was taken over.
-_TOLD_ELSEWHERE = (FOLLOW, LINKED)
+# What one lane told another about a link is said once: when the device's story was taken over. That a message was not
+# sent, and why, is said of the message.
+_TOLD_ELSEWHERE = (FOLLOW, LINKED, NOT_SENT)
 _NOTES = {
     IDENTIFY: "The app said what it knows of this person",
     ALIAS: "The app said that two ids are this person",

@@ -146,5 +146,5 @@ class _Asked:
 
     def _load_previous(self, rule: ActiveRule) -> Sequence[datetime]:
         earlier = load_previous(self.connection, self.ids, [rule.rule_id])
-        book = ReentryBook(match for match in earlier if match[2] < self.event.seq)
-        return book.list_moments(rule.rule_id, self.person.spans)
+        book = ReentryBook(match for match in earlier if match.seq < self.event.seq)
+        return book.list_moments(rule.rule_id, self.person.spans, self.event.seq)

@@ -10,12 +10,13 @@ how late a source's events may be.
 """
 
 from collections.abc import Iterator, Sequence
+from uuid import UUID
 
 import msgspec
 import psycopg
 import structlog
 
-from tracking.event import ADOPTED
+from tracking.event import ADOPTED, NOT_SENT
 from tracking.log.read import LoggedEvent, load_first_seq, load_positions, read_span
 from tracking.log.write import Connection
 from tracking.profiles import read_outlived_changes
@@ -39,6 +40,10 @@ select id, lane, rule_id, rule_version_id, profile_id, event_id, event_seq, occu
 _EARLIER = """
 insert into activation select a.* from public.activation a
  where not exists (select from event e where e.id = a.event_id)
+"""
+_RELEASE = """
+update activation a set released_seq = x.seq from unnest(%s::uuid[], %s::bigint[]) as x (id, seq)
+ where a.id = x.id and a.released_seq is null
 """
 
 
@@ -67,6 +72,7 @@ class Replay:
         self.book = RuleBook()
         self.events = self.earlier = 0
         self.failed: list[LoggedEvent] = []
+        self.released: dict[UUID, int] = {}
         self.extent = self._prepare()
         self.book.refresh(connection)
 
@@ -75,9 +81,13 @@ class Replay:
         for outlived in read_outlived_changes(self.connection, SPAN):
             self._decide_lanes(outlived)
         after = self.extent.first_seq - 1
+        # In a lane that lags, what production has not decided may say that a message was not sent: it knew by then.
+        everything = dict.fromkeys(self.extent.positions, self.extent.last_seq)
         while after < self.extent.last_seq:
             until = min(after + SPAN, self.extent.last_seq)
-            for piece in _cut(read_span(self.connection, self.extent.positions, after, until)):
+            events = read_span(self.connection, everything, after, until)
+            self._note_not_sent(events)
+            for piece in _cut([event for event in events if event.seq <= self.extent.positions[event.lane]]):
                 self._decide_lanes(piece)
             after = until
             yield after
@@ -100,6 +110,12 @@ class Replay:
             self.earlier = self.connection.execute(_EARLIER).rowcount
         return extent
 
+    def _note_not_sent(self, events: Sequence[LoggedEvent]) -> None:
+        """Mark what was not sent, before anything is decided: a mark counts from its place in the log on."""
+        self.released = {UUID(event.properties["activation"]): event.seq for event in events if event.name == NOT_SENT}
+        if self.released:
+            self.connection.execute(_RELEASE, (list(self.released), list(self.released.values())))
+
     def _decide_lanes(self, events: Sequence[LoggedEvent]) -> None:
         lanes: dict[int, list[LoggedEvent]] = {}
         for event in events:
@@ -112,7 +128,8 @@ class Replay:
         """Decide a piece of a lane; one that raises is halved until the event that is to blame stands alone."""
         try:
             with self.connection.transaction():
-                Batch(self.connection, lane, events, self.book, get_registry()).decide().save_state(self.connection)
+                batch = Batch(self.connection, lane, events, self.book, get_registry(), released=self.released)
+                batch.decide().save_state(self.connection)
         except psycopg.OperationalError:
             raise
         except Exception as error:

@@ -31,7 +31,7 @@ select definition from triggers_ruleversion where rule_id = %s and from_seq < %s
 _EARLIER = """
 select exists (select from activation a join activation own on own.id = %s
                 where a.rule_id = own.rule_id and a.profile_id = any(%s) and a.profile_id <> own.profile_id
-                  and a.event_seq < own.event_seq)
+                  and a.event_seq < own.event_seq and a.released_seq is null)
 """
 _ALL = 1 << 62
 

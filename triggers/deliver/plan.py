@@ -38,6 +38,11 @@ class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime
     expires_at: datetime
 
+    @property
+    def is_dropped(self) -> bool:
+        """Whether it will not be sent."""
+        return self.state == DeliveryState.DROPPED.value
+
 
 def compute_delivery_id(activation_id: UUID, step: int, channel: str) -> UUID:
     """Return f(activation, step, channel), at the activation's moment."""

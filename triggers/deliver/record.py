@@ -8,10 +8,13 @@ from engagement.lib.retry import compute_pause
 from tracking.log.write import Connection
 from triggers.channels.base import Prepared, SendOutcome, SendResult
 from triggers.deliver.claim import LEASE, Claimed
+from triggers.deliver.not_sent import append_with_not_sent, make_not_sent
 from triggers.models import DeliveryState
 from triggers.policy.decision import Reason
 
 GAVE_UP = "gave_up"
+FINAL = (DeliveryState.DROPPED, DeliveryState.REJECTED)
+"""Where a message ends that was not sent."""
 
 _HAND_OVER = """
 update delivery
@@ -38,6 +41,12 @@ update delivery
        attempts = greatest(attempts, %(attempts)s), claim_token = null, lease_until = null,
        updated_at = clock_timestamp()
  where id = %(id)s and lane = %(lane)s and claim_token = %(token)s
+"""
+# Taken before the delivery's lock, as everybody does.
+_LOCK_ACTIVATION = "select id from activation where id = %s and lane = %s for no key update"
+# A try that nobody knows the end of may have been sent, whatever became of the next one.
+_MAYBE_SENT = """
+select exists (select from attempt where delivery_id = %s and lane = %s and outcome not in ('retry', 'rejected'))
 """
 
 
@@ -66,10 +75,14 @@ def record_outcome(connection: Connection, claimed: Claimed, outcome: SendOutcom
     number = claimed.attempts + 1
     state, reason, due_at = _judge(claimed, outcome, now)
     with connection.transaction():
+        if state in FINAL:
+            connection.execute(_LOCK_ACTIVATION, (claimed.activation_id, claimed.lane))
         # First the delivery, then its attempt: in this order an erasure takes both.
-        settle(connection, claimed, state, reason, outcome.detail, due_at=due_at, attempts=number)
+        is_ours = settle(connection, claimed, state, reason, outcome.detail, due_at=due_at, attempts=number)
         ended = (outcome.result.value, outcome.detail, claimed.id, claimed.lane, number)
         connection.execute(_END_ATTEMPT, ended)
+        if is_ours and state in FINAL:
+            _append_not_sent(connection, claimed, reason)
 
 
 def record_failure(connection: Connection, claimed: Claimed, error: Exception, now: datetime) -> None:
@@ -81,8 +94,25 @@ def record_failure(connection: Connection, claimed: Claimed, error: Exception, n
 
 
 def record_drop(connection: Connection, claimed: Claimed, reason: str, detail: str = "") -> None:
-    """Write why a message will not be sent."""
-    settle(connection, claimed, DeliveryState.DROPPED, reason, detail)
+    """Write why a message will not be sent. Within a transaction, of which it is the end."""
+    connection.execute(_LOCK_ACTIVATION, (claimed.activation_id, claimed.lane))
+    is_ours = settle(connection, claimed, DeliveryState.DROPPED, reason, detail)
+    if is_ours and reason != Reason.ERASED:
+        _append_not_sent(connection, claimed, reason)
+
+
+def _append_not_sent(connection: Connection, claimed: Claimed, reason: str) -> None:
+    row = connection.execute(_MAYBE_SENT, (claimed.id, claimed.lane)).fetchone()
+    if row is not None and row[0]:
+        return
+    event = make_not_sent(
+        activation_id=claimed.activation_id,
+        lane=claimed.lane,
+        profile_id=claimed.profile_id,
+        rule_id=claimed.rule_id,
+        reason=reason,
+    )
+    append_with_not_sent(connection, (), [event])
 
 
 def record_hold(connection: Connection, claimed: Claimed, reason: str, until: datetime | None) -> None:
@@ -100,8 +130,8 @@ def settle(
     *,
     due_at: datetime | None = None,
     attempts: int = 0,
-) -> None:
-    """Write a state on the claim's token and free it."""
+) -> bool:
+    """Write a state on the claim's token and free it; False when the token was lost."""
     values = {
         "id": claimed.id,
         "lane": claimed.lane,
@@ -112,7 +142,7 @@ def settle(
         "due_at": due_at,
         "attempts": attempts,
     }
-    connection.execute(_SETTLE, values)
+    return bool(connection.execute(_SETTLE, values).rowcount)
 
 
 def _judge(claimed: Claimed, outcome: SendOutcome, now: datetime) -> tuple[DeliveryState, str, datetime | None]:

@@ -4,13 +4,13 @@ Nothing is written before all is decided. A rule that depends on history is deci
 Deciding reads, and locks what it reads; what follows is returned, for production or a replay to write.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from tracking.event import ADOPTED, DERIVED, FOLLOW, LINKED, LIVE, RESPONSE, UNLINKED, NewEvent
+from tracking.event import ADOPTED, DERIVED, FOLLOW, LINKED, LIVE, NOT_SENT, RESPONSE, UNLINKED, NewEvent
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from tracking.profiles import (
@@ -60,7 +60,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch:
-    """One lane's next events, decided together. `marked` are profiles of which something was erased."""
+    """One lane's next events, decided together. `marked` are profiles of which something was erased.
+
+    `released` is a replay's: where in the log it is said that the message of an activation was not sent.
+    """
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class Batch:
         book: RuleBook,
         registry: Registry,
         marked: frozenset[UUID] = frozenset(),
+        released: Mapping[UUID, int] | None = None,
     ) -> None:
         self.connection = connection
         self.lane = lane
@@ -77,6 +81,7 @@ class Batch:
         self.book = book
         self.registry = registry
         self.marked = marked
+        self.released = released or {}
         self.stale: list[LoggedEvent] = []
         self.profiles = load_profiles(connection, lane, sorted({event.profile_id for event in events}))
         self.timers = self._load_timers()
@@ -117,6 +122,8 @@ class Batch:
         return found | load_changes(self.connection, sorted(lacking)) if lacking else found
 
     def _decide_event(self, event: LoggedEvent) -> None:
+        if event.name == NOT_SENT:
+            return
         state = self.profiles.get(event.profile_id)
         if event.profile_id in self.marked and is_stale(event, state, self.followed):
             self.stale.append(event)
@@ -226,7 +233,7 @@ class Batch:
 
     def _activate(self, matched: Sequence[Candidate]) -> tuple[list[NewActivation], list[NewDelivery]]:
         """Apply re-entry in the order of the log, those of this batch included, and plan the messages."""
-        reentry = ReentryBook.load(self.connection, matched)
+        reentry = ReentryBook.load(self.connection, matched, self.released)
         admitted = [candidate for candidate in matched if reentry.admit(candidate)]
         histories = self._load_traces(admitted)
         activations = [
@@ -249,8 +256,9 @@ class Batch:
     def _describe_activation(self, candidate: Candidate, history: dict[HistoryNeed, int]) -> NewActivation:
         event, rule = candidate.event, candidate.rule
         facts = Facts(properties=event.properties, traits=candidate.traits, now=event.occurred_at, history=history)
+        activation_id = compute_activation_id(rule.rule_id, event.id)
         return NewActivation(
-            id=compute_activation_id(rule.rule_id, event.id),
+            id=activation_id,
             lane=self.lane,
             profile_id=candidate.profile_id,
             rule_id=rule.rule_id,
@@ -259,6 +267,7 @@ class Batch:
             event_seq=event.seq,
             occurred_at=event.occurred_at,
             is_once=rule.is_once,
+            released_seq=self.released.get(activation_id),
             trace=explain_rule(rule.definition, facts),
         )
 

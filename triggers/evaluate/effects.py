@@ -12,28 +12,31 @@ from engagement.lib.ids import compute_timed_id, read_moment
 from engagement.lib.records import pack_rows
 from tracking.event import NewEvent
 from tracking.log.read import LoggedEvent
-from tracking.log.write import Connection, encode_row, write_within
+from tracking.log.write import Connection
 from tracking.profiles import ProfileState, save_changes, save_profiles
 from triggers.deliver.claim import wake_people
+from triggers.deliver.not_sent import append_with_not_sent, make_not_sent
 from triggers.deliver.plan import NewDelivery, save_deliveries
 from triggers.detect.timer_book import TimerBook
 
-_ACTIVATION_COLUMNS = "id, lane, profile_id, rule_id, rule_version_id, event_id, event_seq, occurred_at, is_once, trace"
+_ACTIVATION_COLUMNS = (
+    "id, lane, profile_id, rule_id, rule_version_id, event_id, event_seq, occurred_at, is_once, released_seq, trace"
+)
 _ACTIVATE = f"""
 insert into activation ({_ACTIVATION_COLUMNS}, created_at)
 select {_ACTIVATION_COLUMNS}, clock_timestamp() from jsonb_to_recordset(%s) as x (
     id uuid, lane smallint, profile_id uuid, rule_id bigint, rule_version_id bigint, event_id uuid, event_seq bigint,
-    occurred_at timestamptz, is_once boolean, trace jsonb)
+    occurred_at timestamptz, is_once boolean, released_seq bigint, trace jsonb)
  order by id on conflict do nothing returning id
 """
 _PREVIOUS = """
-select rule_id, profile_id, event_seq, occurred_at from activation
+select rule_id, profile_id, event_seq, occurred_at, released_seq from activation
  where profile_id = any(%s) and rule_id = any(%s) order by event_seq
 """
 
 
 class NewActivation(msgspec.Struct, frozen=True, kw_only=True):
-    """A row on its way to the table of activations."""
+    """A row on its way to the table of activations. `released_seq` is known in a replay only."""
 
     id: UUID
     lane: int
@@ -45,6 +48,24 @@ class NewActivation(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     is_once: bool
     trace: Any
+    released_seq: int | None = None
+
+
+class Match(msgspec.Struct, frozen=True):
+    """That a rule matched somebody, by an event and its moment. The order of the fields is that of the columns read.
+
+    From `released_seq` on, a place in the log, it does not count any more: its message was never sent.
+    """
+
+    rule_id: int
+    profile_id: UUID
+    seq: int
+    moment: datetime
+    released_seq: int | None
+
+    def counts_at(self, seq: int) -> bool:
+        """Whether it counts for the event at a place of the log."""
+        return self.released_seq is None or self.released_seq > seq
 
 
 class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +101,7 @@ class Effects:
         planned = [delivery for delivery in self.deliveries if delivery.activation_id in fresh]
         save_deliveries(connection, planned)
         woken = wake_people(connection, self._find_readdressed())
-        write_within(connection, [encode_row(event) for event in self.derived])
+        append_with_not_sent(connection, self.derived, [_make_not_sent(one) for one in planned if one.is_dropped])
         return BatchReport(
             events=len(self.events),
             activations=len(fresh),
@@ -101,6 +122,16 @@ class Effects:
         return save_activations(connection, self.activations)
 
 
+def _make_not_sent(delivery: NewDelivery) -> NewEvent:
+    return make_not_sent(
+        activation_id=delivery.activation_id,
+        lane=delivery.lane,
+        profile_id=delivery.profile_id,
+        rule_id=delivery.rule_id,
+        reason=delivery.reason,
+    )
+
+
 def compute_activation_id(rule_id: int, event_id: UUID) -> UUID:
     """Return f(rule, event), at the event's moment."""
     return compute_timed_id(read_moment(event_id), "activation", str(rule_id), event_id.hex)
@@ -113,8 +144,7 @@ def save_activations(connection: Connection, activations: Sequence[NewActivation
     return {row[0] for row in connection.execute(_ACTIVATE, (pack_rows(activations),)).fetchall()}
 
 
-def load_previous(
-    connection: Connection, profile_ids: Sequence[UUID], rule_ids: Sequence[int]
-) -> list[tuple[int, UUID, int, datetime]]:
-    """Return (rule, profile, seq of the event, its moment) of earlier activations, in the order of the log."""
-    return connection.execute(_PREVIOUS, (list(profile_ids), list(rule_ids))).fetchall()
+def load_previous(connection: Connection, profile_ids: Sequence[UUID], rule_ids: Sequence[int]) -> list[Match]:
+    """Return earlier activations, in the order of the log."""
+    rows = connection.execute(_PREVIOUS, (list(profile_ids), list(rule_ids))).fetchall()
+    return [Match(*row) for row in rows]

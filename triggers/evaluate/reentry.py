@@ -1,13 +1,13 @@
 """Re-entry over a batch: earlier activations from the table, overlaid by those that the batch itself makes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tracking.log.write import Connection
 from tracking.profiles import Spans
-from triggers.evaluate.effects import load_previous
+from triggers.evaluate.effects import Match, compute_activation_id, load_previous
 from triggers.rules.definition import Always
 from triggers.rules.reentry import check_reentry
 
@@ -18,41 +18,47 @@ if TYPE_CHECKING:
 class ReentryBook:
     """When each rule matched each person, up to the event that is being decided.
 
-    A joined profile's matches count only while it was theirs: what somebody else did on the device later does not.
+    A joined profile's matches count only while it was theirs: what somebody else did on the device later does not. Nor
+    does a match whose message was never sent, from the place in the log on that says so. `released` gives that place
+    for activations that are not stored yet: a replay's.
     """
 
-    def __init__(self, previous: Iterable[tuple[int, UUID, int, datetime]]) -> None:
-        self._matches: dict[tuple[int, UUID], list[tuple[int, datetime]]] = {}
-        for rule_id, profile_id, seq, moment in previous:
-            self._matches.setdefault((rule_id, profile_id), []).append((seq, moment))
+    def __init__(self, previous: Iterable[Match], released: Mapping[UUID, int] | None = None) -> None:
+        self._matches: dict[tuple[int, UUID], list[Match]] = {}
+        self._released = released or {}
+        for match in previous:
+            self._matches.setdefault((match.rule_id, match.profile_id), []).append(match)
 
     @classmethod
-    def load(cls, connection: Connection, candidates: "Sequence[Candidate]") -> "ReentryBook":
+    def load(
+        cls, connection: Connection, candidates: "Sequence[Candidate]", released: Mapping[UUID, int]
+    ) -> "ReentryBook":
         """Read what the candidates' rules need to know."""
         limited = [one for one in candidates if not isinstance(one.rule.definition.reentry, Always)]
         if not limited:
             return cls(())
         people = sorted({profile_id for one in limited for profile_id, _, _ in one.person})
-        return cls(load_previous(connection, people, sorted({one.rule.rule_id for one in limited})))
+        return cls(load_previous(connection, people, sorted({one.rule.rule_id for one in limited})), released)
 
     def admit(self, candidate: "Candidate") -> bool:
         """Whether the rule may match this person (again); if so, remember that it did."""
-        reentry = candidate.rule.definition.reentry
+        reentry, event = candidate.rule.definition.reentry, candidate.event
         if isinstance(reentry, Always):
             return True
         rule_id = candidate.rule.rule_id
-        previous = self.list_moments(rule_id, candidate.person)
-        if not check_reentry(reentry, previous, candidate.event.occurred_at).is_allowed:
+        previous = self.list_moments(rule_id, candidate.person, event.seq)
+        if not check_reentry(reentry, previous, event.occurred_at).is_allowed:
             return False
-        match = (candidate.event.seq, candidate.event.occurred_at)
+        released_seq = self._released.get(compute_activation_id(rule_id, event.id)) if self._released else None
+        match = Match(rule_id, candidate.profile_id, event.seq, event.occurred_at, released_seq)
         self._matches.setdefault((rule_id, candidate.profile_id), []).append(match)
         return True
 
-    def list_moments(self, rule_id: int, person: Spans) -> list[datetime]:
-        """Return when a rule matched a person."""
+    def list_moments(self, rule_id: int, person: Spans, seq: int) -> list[datetime]:
+        """Return when a rule matched a person, as it counts for the event at a place of the log."""
         return [
-            moment
+            match.moment
             for profile_id, since, until in person
-            for seq, moment in self._matches.get((rule_id, profile_id), ())
-            if since < seq <= until
+            for match in self._matches.get((rule_id, profile_id), ())
+            if since < match.seq <= until and match.counts_at(seq)
         ]

@@ -6,8 +6,9 @@ from django.db import models
 class Activation(models.Model):
     """Primary key in the database (id, lane); `id` is computed from the rule and the event.
 
-    `trace` is the tree of every condition with its actual value and outcome. `is_once` rows are unique for
-    (lane, rule, profile).
+    `trace` is the tree of every condition with its actual value and outcome. `released_seq` is the place in the log
+    that says that its message was not sent: for later events it does not count. `is_once` rows without it are unique
+    for (lane, rule, profile).
     """
 
     id = models.UUIDField(primary_key=True)
@@ -19,6 +20,7 @@ class Activation(models.Model):
     event_seq = models.BigIntegerField()
     occurred_at = models.DateTimeField()
     is_once = models.BooleanField(default=False)
+    released_seq = models.BigIntegerField(null=True)
     trace = models.JSONField()
     created_at = models.DateTimeField()
 

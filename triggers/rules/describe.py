@@ -7,7 +7,6 @@ from triggers.rules.definition import (
     EventTrigger,
     Inactivity,
     Once,
-    Reentry,
     RuleDefinition,
     SessionEnd,
     Trigger,
@@ -39,7 +38,7 @@ def describe_rule(definition: RuleDefinition, names: Names | None = None) -> str
             clauses += [_describe(child, known, depth=1) for child in children]
         case node:
             clauses.append(_describe(node, known, depth=1))
-    return f"When {', and '.join(clauses)} — {_describe_reentry(definition.reentry)}."
+    return f"When {', and '.join(clauses)} — {_describe_reentry(definition)}."
 
 
 def describe_condition(node: Node, names: Names | None = None) -> str:
@@ -134,11 +133,12 @@ def _describe_trigger(trigger: Trigger, names: Names) -> str:
     raise AssertionError(trigger)
 
 
-def _describe_reentry(reentry: Reentry) -> str:
-    match reentry:
+def _describe_reentry(definition: RuleDefinition) -> str:
+    uncounted = " (a message that could not be sent does not count)" if definition.template is not None else ""
+    match definition.reentry:
         case Always():
             return "every time"
         case Once():
-            return "only once for each person"
+            return f"only once for each person{uncounted}"
         case After(seconds=seconds):
-            return f"at most once every {describe_duration(seconds).removeprefix('1 ')}"
+            return f"at most once every {describe_duration(seconds).removeprefix('1 ')}{uncounted}"

@@ -41,6 +41,14 @@ def test_a_whole_rule_is_one_sentence() -> None:
     )
 
 
+def test_a_rule_with_a_message_says_that_what_could_not_be_sent_does_not_count() -> None:
+    rule = RuleDefinition(format=1, trigger=EventTrigger(event="order"), template=1, reentry=Once())
+
+    said = describe_rule(rule)
+
+    assert said.endswith("— only once for each person (a message that could not be sent does not count).")
+
+
 @pytest.mark.parametrize(
     ("trigger", "sentence"),
     [
