@@ -105,6 +105,7 @@ CACHES = {
 # Nothing keeps results, so nothing has to be cleaned up.
 CELERY_RESULT_EXPIRES = None
 CELERY_BROKER_URL = env.read_broker("CELERY_BROKER_URL") if "CELERY_BROKER_URL" in os.environ else "memory://"
+ALLOWED_IDS = env.read_list("ALLOWED_IDS")
 RETENTION_DAYS = env.read_int("RETENTION_DAYS", 400, least=7, most=3660)
 
 for _name, _value in (env.read_email("EMAIL_URL") if "EMAIL_URL" in os.environ else {}).items():

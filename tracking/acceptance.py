@@ -53,13 +53,12 @@ def check_offer(item: Item, caller: Caller, intake: Intake, *, happened_at: date
 def take_items(
     items: Parsed, caller: Caller, intake: Intake, *, dialect: str, cut: Callable[[int], bytes], looks: bool = True
 ) -> list[Receipt]:
-    """Check, stamp and append a caller's items; return a receipt for each, in order.
+    """Check, stamp and append a caller's settled items; return a receipt for each, in order.
 
     What is refused goes to quarantine: as the item where it was understood, else as `cut` returns it, in the words of
     `dialect`. `looks`: see `check_item`. Raises AppendFailed or HoldFailed when it is not known whether they are on
     disk, NoRoom when nothing was taken and the quarantine is full: then nothing is kept either.
     """
-    items = settle_items(items, caller)
     rows, rejections = _check_all(items, caller, intake, looks)
     understood = {item.index: item for item in items if isinstance(item, Item)} if rejections else {}
 

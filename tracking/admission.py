@@ -6,7 +6,7 @@ import time
 
 import structlog
 
-from tracking.arrival import check_speaker, settle_item
+from tracking.arrival import check_speaker
 from tracking.caller import Caller
 from tracking.event import Item
 from tracking.limits.limit import Charge, Limit, Limits, Subject, name_address
@@ -71,7 +71,7 @@ def admit_request(caller: Caller) -> None:
 def admit_items(items: Parsed, caller: Caller) -> None:
     """Charge what a request holds: the further events, and each person's own. Raises WireError (429).
 
-    A person is not charged for what somebody says who may not speak for them.
+    The items are settled. A person is not charged for what somebody says who may not speak for them.
     """
     limits = caller.source.limits
     if limits is None:
@@ -134,4 +134,4 @@ def _list_people(items: Parsed, caller: Caller, limit: Limit) -> list[Charge]:
 
 
 def _is_forged(item: Item, caller: Caller) -> bool:
-    return caller.source.demands_user_hash and check_speaker(settle_item(item, caller), caller) is not None
+    return caller.source.demands_user_hash and check_speaker(item, caller) is not None

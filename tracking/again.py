@@ -18,6 +18,7 @@ from django.db.models import Max, QuerySet
 from tracking.acceptance import check_offer
 from tracking.caller import Caller
 from tracking.event import Item, Rejection
+from tracking.given_ids import MARK as DROPPED_IDS
 from tracking.hooks import hold
 from tracking.hooks.known import describe_hook
 from tracking.intake import Intake
@@ -137,7 +138,7 @@ def keep_marks(mended: Item | Rejection, original: Item | Rejection) -> Item | R
     """Return what somebody wrote with what only the platform may say of it."""
     if isinstance(mended, Rejection) or isinstance(original, Rejection):
         return mended
-    marks = {name: value for name, value in original.context.items() if name.startswith("$")}
+    marks = {name: value for name, value in original.context.items() if name[:1] == "$" and name != DROPPED_IDS}
     return msgspec.structs.replace(mended, context=mended.context | marks, is_import=original.is_import)
 
 

@@ -3,7 +3,10 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.db.models.signals import post_migrate
+
+from tracking.given_ids import allow_ids
 
 
 class TrackingConfig(AppConfig):
@@ -13,7 +16,8 @@ class TrackingConfig(AppConfig):
     verbose_name = "Events"
 
     def ready(self) -> None:
-        """Make the log's partitions as soon as its table stands."""
+        """Know the ids that are allowed; make the log's partitions as soon as its table stands."""
+        allow_ids(settings.ALLOWED_IDS)
         post_migrate.connect(_make_partitions, sender=self)
 
 

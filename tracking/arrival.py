@@ -1,10 +1,11 @@
-"""What becomes of an item's address and of the proof of who speaks, before anything of it is kept anywhere."""
+"""What becomes of an item's ids, its address and the proof of who speaks, before anything of it is kept anywhere."""
 
 import msgspec
 
 from tracking.addresses import blank_addresses, reduce_address
 from tracking.caller import Caller
 from tracking.event import Item, Rejection
+from tracking.given_ids import drop_placeholders
 from tracking.user_hash import blank_hashes, carries_hash, is_right, take_hash
 from tracking.wire.dialect import Parsed
 
@@ -12,12 +13,14 @@ _ADDRESSES = ("ip", "ip_override")
 
 
 def settle_items(items: Parsed, caller: Caller) -> Parsed:
-    """Return the items with what is kept of addresses, and each one's `user_hash` in its own field only."""
+    """Return the items without ids that stand for nobody, with what is kept of addresses, and each one's `user_hash` in
+    its own field only."""
     return [settle_item(item, caller) if isinstance(item, Item) else item for item in items]
 
 
 def settle_item(item: Item, caller: Caller) -> Item:
     """Return an item of which everything but `user_hash` may be kept."""
+    item = drop_placeholders(item)
     if carries_hash(item):
         bare, given = take_hash(item)
         item = msgspec.structs.replace(bare, user_hash=given)

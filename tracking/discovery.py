@@ -12,6 +12,7 @@ from typing import Any
 
 from engagement.lib.records import pack_rows
 from tracking.event import SYSTEM
+from tracking.given_ids import MARK as DROPPED_IDS
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from tracking.schema.fit import MARK
@@ -25,15 +26,17 @@ _LISTED = 5
 _PAUSE_WHEN_FULL = 60.0
 
 _COUNT = """
-insert into event_count (minute, lane, source_id, name, received, without_identity, misfits)
-select minute, lane, source_id, name, received, without_identity, misfits from jsonb_to_recordset(%s) as x (
+insert into event_count (minute, lane, source_id, name, received, without_identity, misfits, dropped_ids)
+select minute, lane, source_id, name, received, without_identity, misfits, dropped_ids
+  from jsonb_to_recordset(%s) as x (
     minute timestamptz, lane smallint, source_id integer, name text, received integer, without_identity integer,
-    misfits integer)
+    misfits integer, dropped_ids integer)
  order by minute, lane, source_id, name
 on conflict (minute, lane, source_id, name) do update set
     received = event_count.received + excluded.received,
     without_identity = event_count.without_identity + excluded.without_identity,
-    misfits = event_count.misfits + excluded.misfits
+    misfits = event_count.misfits + excluded.misfits,
+    dropped_ids = event_count.dropped_ids + excluded.dropped_ids
 """
 _DISCOVER = """
 insert into tracking_eventtype as known (name, properties, found_by, is_activity, server_only, is_derived,
@@ -60,6 +63,7 @@ def count_events(connection: Connection, events: Sequence[LoggedEvent]) -> None:
     counts: Counter[tuple[Any, ...]] = Counter()
     lost: Counter[tuple[Any, ...]] = Counter()
     misfits: Counter[tuple[Any, ...]] = Counter()
+    dropped: Counter[tuple[Any, ...]] = Counter()
     for event in events:
         if event.origin == SYSTEM:
             continue
@@ -69,9 +73,12 @@ def count_events(connection: Connection, events: Sequence[LoggedEvent]) -> None:
             lost[key] += 1
         if MARK in event.context:
             misfits[key] += 1
-    names = ("minute", "lane", "source_id", "name", "received", "without_identity", "misfits")
+        if DROPPED_IDS in event.context:
+            dropped[key] += 1
+    names = ("minute", "lane", "source_id", "name", "received", "without_identity", "misfits", "dropped_ids")
     rows = [
-        dict(zip(names, (*key, received, lost[key], misfits[key]), strict=True)) for key, received in counts.items()
+        dict(zip(names, (*key, received, lost[key], misfits[key], dropped[key]), strict=True))
+        for key, received in counts.items()
     ]
     if rows:
         connection.execute(_COUNT, (pack_rows(rows),))

@@ -7,6 +7,7 @@ import msgspec
 
 from tracking.acceptance import NoRoom, take_items
 from tracking.admission import admit_items, admit_request, admit_signature, release_signature
+from tracking.arrival import settle_items
 from tracking.caller import Caller, allow_page, answer_preflight, authenticate, describe_cors, find_cors, read_key
 from tracking.intake import Intake
 from tracking.key_use import note_use
@@ -122,18 +123,18 @@ def _read(request: WireRequest, dialect: Dialect, intake: Intake) -> tuple[Told,
 
 
 def _take(request: WireRequest, dialect: Dialect, told: Told, caller: Caller, intake: Intake) -> WireResponse:
+    looks = dialect.needs_look(request, told)
+    if caller.address is not None and not dialect.notes_address(request):
+        caller = msgspec.structs.replace(caller, address=None)
     cookie = None
     if request.path == SNIPPET_PATH:
         told, cookie = give_identity(told, request, caller)
-
+    told = msgspec.structs.replace(told, items=settle_items(told.items, caller))
     admit_items(told.items, caller)
-    if caller.address is not None and not dialect.notes_address(request):
-        caller = msgspec.structs.replace(caller, address=None)
 
     def cut(index: int) -> bytes:
         return dialect.cut(request, told, index)
 
-    looks = dialect.needs_look(request, told)
     admit_signature(caller.source, caller.signature)
     try:
         receipts = take_items(told.items, caller, intake, dialect=dialect.name, cut=cut, looks=looks)

@@ -11,6 +11,7 @@ WORDS = {
     "invalid_timestamp": "has a time that cannot be read",
     "misfit": "does not fit its schema, and was taken nonetheless",
     "nul_character": "holds a character that cannot be stored",
+    "placeholder_id": "names nobody: its id is a placeholder such as “undefined”",
     "quarantine_full": "found the quarantine full",
     "rate_limited": "was more than the source takes",
     "reserved_event": "says what only the platform may say",

@@ -8,6 +8,7 @@ import msgspec
 from engagement.lib.ids import compute_id
 from tracking.caller import Caller
 from tracking.event import Item
+from tracking.given_ids import drop_id, means_nobody
 from tracking.wire.dialect import Told
 from tracking.wire.request import Cookie, WireRequest
 
@@ -26,10 +27,14 @@ def give_identity(told: Told, request: WireRequest, caller: Caller) -> tuple[Tol
     its event is marked, and counted.
     """
     item = told.items[0]
-    if not isinstance(item, Item) or item.anonymous_id is not None:
+    if not isinstance(item, Item):
         return told, None
+    if item.anonymous_id is not None:
+        if not means_nobody(item.anonymous_id):
+            return told, None
+        item = drop_id(item, "anonymous_id")
     known = request.cookies.get(COOKIE)
-    if item.user_id is not None and known is None:
+    if item.user_id is not None and not means_nobody(item.user_id) and known is None:
         return told, None
     if known is not None and _OURS.fullmatch(known):
         return _replace(told, msgspec.structs.replace(item, anonymous_id=known)), None

@@ -103,6 +103,15 @@ def test_events_without_identity_are_counted_with_the_cure(login: Login) -> None
     assert "anonymous_id" in page
 
 
+def test_events_with_an_id_that_stands_for_nobody_are_counted_with_the_cure(login: Login) -> None:
+    source = make_source()
+    minute = datetime.now(UTC).replace(second=0, microsecond=0)
+    EventCount.objects.create(minute=minute, lane=1, source_id=source.pk, name="visit", received=10, dropped_ids=3)
+    page = login("Developer").get(f"/admin/tracking/source/{source.pk}/change/").content.decode()
+    assert "3 events with an id that stands for nobody" in page
+    assert "ALLOWED_IDS" in page
+
+
 def test_a_source_that_comes_to_demand_user_hashes_gets_a_secret_for_them(login: Login) -> None:
     source, client = make_source(), login("Developer")
     url = f"/admin/tracking/source/{source.pk}/change/"

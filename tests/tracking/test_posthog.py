@@ -119,7 +119,7 @@ def test_events_of_one_id_are_all_stored(source: Source) -> None:
 
 
 def test_a_batch_of_nearly_five_megabytes_is_taken_packed_or_not(source: Source) -> None:
-    batch = [bought(uuid=None, properties={"text": "x" * 30_000}) | {"distinct_id": str(n)} for n in range(160)]
+    batch = [bought(uuid=None, properties={"text": "x" * 30_000}) | {"distinct_id": str(n)} for n in range(1, 161)]
     body = json.dumps({"api_key": source.write_key, "batch": batch}).encode()
     assert len(body) > 4_800_000
     for sent in (body, gzip.compress(body)):

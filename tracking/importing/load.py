@@ -9,6 +9,7 @@ import msgspec
 
 from engagement.lib.postgres import open_connection
 from tracking.event import IMPORT, Item, Rejection, Stamp, stamp_item
+from tracking.given_ids import drop_placeholders
 from tracking.log.append import Appender, Outcome, Stored
 from tracking.log.horizon import load_horizon
 from tracking.log.read import count_imported, load_sequence
@@ -87,6 +88,7 @@ def _make_batches(
 def _make_row(item: Item | Rejection, stamp: Stamp) -> Row | Rejection:
     if isinstance(item, Rejection):
         return item
+    item = drop_placeholders(item)
     event = check_item(item) or stamp_item(item, stamp)
     if isinstance(event, Rejection):
         return event

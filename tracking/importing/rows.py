@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from tracking.event import Item, Rejection
+from tracking.wire.fields import parse_leniently, read_id
 
 _EMPTY = ("", None)
 FIELDS = ("event", "user_id", "anonymous_id", "message_id", "timestamp")
@@ -72,14 +73,17 @@ def make_item(row: Row, mapping: ColumnMap) -> Item | Rejection:
         message = f"No time with a zone: {taken.get('timestamp')!r}. Name the zone with --time-zone."
         return Rejection(index=row.line, code="invalid_timestamp", field="timestamp", message=message)
     digest = blake2b(row.raw, digest_size=12).hexdigest()
-    return Item(
-        index=row.line,
-        name=str(taken.get("event") or mapping.constant_event or ""),
-        user_id=_text(taken.get("user_id")),
-        anonymous_id=_text(taken.get("anonymous_id")),
-        message_id=_text(taken.get("message_id")) or f"import-{digest}-{row.line}",
-        timestamp=moment,
-        properties=properties,
+    return parse_leniently(
+        row.line,
+        lambda: Item(
+            index=row.line,
+            name=str(taken.get("event") or mapping.constant_event or ""),
+            user_id=read_id(taken, "user_id"),
+            anonymous_id=read_id(taken, "anonymous_id"),
+            message_id=read_id(taken, "message_id") or f"import-{digest}-{row.line}",
+            timestamp=moment,
+            properties=properties,
+        ),
     )
 
 
@@ -118,7 +122,3 @@ def _read_moment(value: Any, zone: tzinfo | None) -> datetime | None:
     if moment.tzinfo is None:
         return moment.replace(tzinfo=zone) if zone is not None else None
     return moment
-
-
-def _text(value: Any) -> str | None:
-    return None if value in (None, "") else str(value)

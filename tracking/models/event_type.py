@@ -93,6 +93,7 @@ class EventCount(models.Model):
     received = models.IntegerField()
     without_identity = models.IntegerField(default=0)
     misfits = models.IntegerField(default=0, db_default=0)
+    dropped_ids = models.IntegerField(default=0, db_default=0)
 
     class Meta:
         db_table = "event_count"

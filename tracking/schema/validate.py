@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tracking.event import ALIAS, GROUP, IDENTIFY, Item, Rejection
+from tracking.given_ids import PLACEHOLDER, describe_placeholder, find_placeholder
 
 MAX_BODY = 1_000_000
 MAX_BATCH = 1_000
@@ -48,6 +49,10 @@ def check_item(item: Item, *, looks: bool = True) -> Rejection | None:
     for field, value in ids:
         if value is not None and not 1 <= len(value) <= MAX_ID:
             return _reject(item, "invalid_id", field, f"An id has 1 to {MAX_ID} characters.")
+    placeholder = find_placeholder(item)
+    if placeholder is not None:
+        field, given = placeholder
+        return _reject(item, PLACEHOLDER, field, describe_placeholder(given))
     if item.user_id is None and item.anonymous_id is None:
         return _reject(item, "identity_required", "user_id", "Give a user_id or an anonymous_id.")
     if len(item.properties) > MAX_PROPERTIES:

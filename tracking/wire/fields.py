@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tracking.event import Item, Rejection
+from tracking.given_ids import write_id
 from tracking.schema.validate import TOO_DEEP
 
 Fields = Mapping[str, Any]
@@ -54,9 +55,10 @@ def read_id(fields: Fields, field: str) -> str | None:
     value = fields.get(field)
     if value is None or value == "":
         return None
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    given = write_id(value)
+    if given is None:
         raise Unclear(field, "An id must be text or a whole number.")
-    return str(value)
+    return given
 
 
 def read_moment(fields: Fields, field: str) -> datetime | None:

@@ -51,7 +51,9 @@ def dollar(**fields: Any) -> dict[str, Any]:
         ({"distinct_id": "d1", "$device_id": "d1"}, (None, "d1")),
         ({"distinct_id": "ada", "$device_id": "d1"}, ("ada", "d1")),
         ({"distinct_id": "ada", "$device_id": "d1", "$user_id": "ada@new"}, ("ada@new", "d1")),
-        ({"distinct_id": "ada", "$device_id": "null"}, ("ada", None)),
+        ({"distinct_id": "ada", "$device_id": "null"}, ("ada", "null")),
+        ({"distinct_id": "ada", "$user_id": "undefined"}, ("ada", None)),
+        ({"distinct_id": "null", "$device_id": "d1"}, ("null", "d1")),
         ({}, (None, None)),
     ],
 )

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from tracking.event import IDENTIFY, Item
+from tracking.given_ids import PLACEHOLDER, choose_id, describe_placeholder, drop_placeholders, means_nobody
 from tracking.schema.validate import MAX_ID, MAX_NAME
 from tracking.wire.hooks.mapping import CompiledMapping, PropertyRow
 from tracking.wire.hooks.places import FixedText, PathPlace, Place, PlaceError, find_all, find_first
@@ -147,10 +148,9 @@ class _Reading:
         email = self._take("email", read_email)
         user_id = self._take("user_id", read_id)
         anonymous_id = self._take("anonymous_id", read_id)
-        if user_id is None and self._mapping.email_as_user_id:
-            user_id = email
-        if user_id is None and anonymous_id is None and not any(note.is_problem for note in self._notes):
-            self._complain("user_id", "identity_required", "It is not in the payload who did it.")
+        if self._mapping.email_as_user_id:
+            user_id = choose_id(user_id, email)
+        self._check_ids(user_id, anonymous_id)
         item = Item(
             index=0,
             name=name or "",
@@ -161,7 +161,18 @@ class _Reading:
             properties=self._read_properties(),
             context={"$hook": self._name},
         )
+        item = drop_placeholders(item)
         return item, _identify(item, email) if email is not None else None
+
+    def _check_ids(self, user_id: str | None, anonymous_id: str | None) -> None:
+        if any(note.is_problem for note in self._notes):
+            return
+        chosen = choose_id(user_id, anonymous_id)
+        if chosen is None:
+            self._complain("user_id", "identity_required", "It is not in the payload who did it.")
+        elif means_nobody(chosen):
+            field = "user_id" if user_id is not None else "anonymous_id"
+            self._complain(field, PLACEHOLDER, describe_placeholder(chosen))
 
     def _make_message_id(self) -> str:
         told = self._take("message_id", read_any_text) or self._arrived.fingerprint

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tracking.given_ids import write_id
 from tracking.schema.validate import MAX_ID
 
 MAX_EMAIL = 254
@@ -56,9 +57,10 @@ def read_text(value: Any) -> str:
 
 def read_any_text(value: Any) -> str:
     """Return an id as the sender wrote it, text or a whole number."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    given = write_id(value)
+    if given is None:
         raise WrongValue("An id is a text or a whole number")
-    return str(value)
+    return given
 
 
 def read_id(value: Any) -> str:

@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 
 from tracking.event import ALIAS, IDENTIFY, Item
+from tracking.given_ids import PLACEHOLDER, choose_id, describe_placeholder, means_nobody
 from tracking.wire.fields import Fields, Unclear, read_id, read_object
 from tracking.wire.mixpanel.identity import (
     Ids,
+    choose_real_id,
     is_device,
     make_message_id,
     read_ids,
@@ -75,13 +77,12 @@ def _say_event(name: Any, told: Fields) -> _Said:
 
 def _say_identify(told: Fields) -> _Said:
     """Somebody anonymous turns out to be known; if the former id is no device's, two ids are one person."""
-    user_id = _check_known(_read_first(told, "$identified_id", "$user_id", "distinct_id"))
-    former = _read_first(told, "$anon_distinct_id", "$anon_id")
+    user_id = _check_known(choose_real_id(told, ("$identified_id", "$user_id", "distinct_id"), _PATH))
+    former = choose_real_id(told, ("$anon_distinct_id", "$anon_id"), _PATH)
     device_id = read_id(told, "$device_id")
     _, context = split_properties(told, IDENTIFY)
-    if former is None or is_device(former) or former == device_id:
-        anonymous_id = former or device_id
-        ids = Ids(user_id=user_id, anonymous_id=strip_device(anonymous_id) if anonymous_id else None)
+    if former is None or is_device(former) or former == device_id or means_nobody(former):
+        ids = Ids(user_id=user_id, anonymous_id=choose_id(*map(strip_device, filter(None, (former, device_id)))))
         return _Said(name=IDENTIFY, ids=ids, properties={"traits": {}}, context=context)
     return _say_alias(user_id, former, device_id, context)
 
@@ -112,6 +113,8 @@ def _say_alias(user_id: str | None, former: str | None, device_id: str | None, c
 def _check_known(user_id: str | None) -> str:
     if not user_id or is_device(user_id):
         raise Unclear("properties", "One of the ids must be that of a known person.", code="identity_required")
+    if means_nobody(user_id):
+        raise Unclear("properties", describe_placeholder(user_id), PLACEHOLDER)
     return user_id
 
 
@@ -120,10 +123,6 @@ _IDENTITY_EVENTS: Mapping[str, Callable[[Fields], _Said]] = {
     "$create_alias": _say_create_alias,
     "$merge": _say_merge,
 }
-
-
-def _read_first(told: Fields, *names: str) -> str | None:
-    return next((found for name in names if (found := read_real_id(told, name, _PATH)) is not None), None)
 
 
 def _read_message_id(told: Fields, properties: Fields, timestamp: datetime | None) -> str | None:

@@ -1,14 +1,14 @@
 """Whom an item of Mixpanel's clients is about, and when it was. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from engagement.lib.ids import compute_id
+from tracking.given_ids import PLACEHOLDER, choose_id, describe_placeholder, means_nobody
 from tracking.wire.fields import Fields, Unclear, read_id, read_moment_leniently
-from tracking.wire.mixpanel.names import PLACEHOLDERS
 
 _DEVICE = "$device:"
 _LEAST_MILLISECONDS = 1e11
@@ -22,32 +22,45 @@ class Ids(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_ids(fields: Fields, path: str, distinct: str) -> Ids:
-    """Return who somebody is by `$user_id`, `$device_id` and the field `distinct`; raises Unclear for a placeholder."""
-    user_id = read_real_id(fields, "$user_id", path)
+    """Return who somebody is by `$user_id`, `$device_id` and the field `distinct`; raises Unclear if none is real."""
+    user_id = _read_id(fields, "$user_id", path)
     device_id = _read_device_id(fields)
-    distinct_id = read_real_id(fields, distinct, path)
+    distinct_id = _read_id(fields, distinct, path)
     if distinct_id is not None and distinct_id.startswith(_DEVICE):
-        return Ids(user_id=user_id, anonymous_id=device_id or strip_device(distinct_id))
-    # Clients of former years give an anonymous person the bare id of the device.
-    known = distinct_id if distinct_id != device_id else None
-    return Ids(user_id=user_id or known, anonymous_id=device_id)
+        device_id = choose_id(device_id, strip_device(distinct_id))
+    elif distinct_id != device_id:
+        # Clients of former years give an anonymous person the bare id of the device.
+        user_id = choose_id(user_id, distinct_id)
+    chosen = choose_id(user_id, device_id)
+    if chosen is not None and means_nobody(chosen):
+        raise Unclear(path + distinct, describe_placeholder(chosen), PLACEHOLDER)
+    return Ids(user_id=user_id, anonymous_id=device_id)
 
 
 def read_real_id(fields: Fields, field: str, path: str = "") -> str | None:
     """Return an id as text; raises Unclear for one that means nobody."""
-    try:
-        value = read_id(fields, field)
-    except Unclear as unclear:
-        raise Unclear(path + field, unclear.message) from None
-    if value is not None and strip_device(value).lower() in PLACEHOLDERS:
-        raise Unclear(path + field, f"The id {value!r} stands for nobody: give the person's own.", "placeholder_id")
+    value = _read_id(fields, field, path)
+    if value is not None and means_nobody(strip_device(value)):
+        raise Unclear(path + field, describe_placeholder(value), PLACEHOLDER)
     return value
 
 
-def _read_device_id(fields: Fields) -> str | None:
-    """Return the id of a device. One that means nobody is passed over: the person's own id may be good."""
+def choose_real_id(fields: Fields, names: Sequence[str], path: str = "") -> str | None:
+    """Return the first id that stands for somebody, else the first that is given at all."""
+    return choose_id(*[_read_id(fields, name, path) for name in names])
+
+
+def _read_id(fields: Fields, field: str, path: str) -> str | None:
     try:
-        value = read_real_id(fields, "$device_id")
+        return read_id(fields, field)
+    except Unclear as unclear:
+        raise Unclear(path + field, unclear.message) from None
+
+
+def _read_device_id(fields: Fields) -> str | None:
+    """Return the id of a device. One that cannot be read is passed over: the person's own id may be good."""
+    try:
+        value = read_id(fields, "$device_id")
     except Unclear:
         return None
     return strip_device(value) if value is not None else None

@@ -88,29 +88,6 @@ TRAITS = {
 }
 """Attributes of people. Any other name loses its dollar sign."""
 
-PLACEHOLDERS = frozenset(
-    {
-        "00000000-0000-0000-0000-000000000000",
-        "anon",
-        "anonymous",
-        "nil",
-        "none",
-        "null",
-        "n/a",
-        "na",
-        "undefined",
-        "unknown",
-        "0",
-        "-1",
-        "true",
-        "false",
-        "[]",
-        "{}",
-        "lmy47d",
-    }
-)
-"""Ids that mean nobody: what they report would make one person of many. (The last one is an Android build.)"""
-
 _OTHERS = "mixpanel"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from tracking.given_ids import choose_id, means_nobody
 from tracking.wire.fields import Fields, Unclear, read_id, read_object
 from tracking.wire.posthog.names import ALIAS_IS_THE_USER, GROUP_IDENTIFY, INITIAL
 
@@ -26,9 +27,12 @@ def read_ids(event: Fields, properties: Fields) -> Ids:
     distinct_id = read_id(properties, "distinct_id") or read_id(event, "distinct_id")
     if distinct_id is None:
         raise Unclear("distinct_id", "Give the distinct_id.", code="identity_required")
+    device_id = read_text(properties, "$device_id") or None
     if is_anonymous(event, properties, distinct_id):
-        return None, distinct_id
+        return None, choose_id(distinct_id, device_id)
     before = read_id(properties, "$anon_distinct_id")
+    if means_nobody(distinct_id):
+        return distinct_id, choose_id(before, device_id)
     return distinct_id, before if before != distinct_id else None
 
 
