@@ -1,6 +1,7 @@
 """Attempts to be code, in everything that a client may write: they come back as data, and nothing else happens."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from django.urls import reverse
 from tests.cast import evaluate, make_template
 from tracking.event import compute_user_profile_id
 from tracking.models import Event, Profile
+from tracking.profiles import load_person
+from tracking.queries import find_events
 from tracking.registry import get_registry
 from tracking.sources import SourceKeys, create_source
-from triggers.deliver.trial import preview
-from triggers.render.liquid import RenderedMessage
+from triggers.deliver.compose import Composed, compose
 from triggers.worker import get_worker
 
 ATTEMPTS = (
@@ -85,13 +87,17 @@ def test_the_admin_shows_it_as_text(keys: SourceKeys, admin_client: Client, atte
 def test_a_message_fills_in_a_value_and_does_not_run_it(keys: SourceKeys) -> None:
     send(keys, "/v1/identify", {"user_id": "ada", "traits": {"email": "ada@example.com"}})
     words = {"subject": "{{ event.text }}", "html": "<p>{{ event.text }}</p>", "text": "{{ event.text }}"}
-    version = make_template(**words).versions.get()
+    template = make_template(**words)
     send(keys, "/v1/events", {"event": "seen", "user_id": "ada", "properties": {"text": "{{ 7 | times: 7 }}<b>"}})
     evaluate()
 
     event = Event.objects.get(name="seen")
-    mail = preview(get_worker().connection, version, event.profile_id, event.pk, get_registry())
+    connection = get_worker().connection
+    logged, person = find_events(connection, [event.pk])[event.pk], load_person(connection, event.profile_id)
+    assert person is not None
+    made = compose(connection, template.pk, logged, person, get_registry(), datetime.now(UTC))
+    assert isinstance(made, Composed)
+    mail = made.message
 
-    assert isinstance(mail, RenderedMessage)
     assert mail.subject == "{{ 7 | times: 7 }}<b>"
     assert mail.html == "<p>{{ 7 | times: 7 }}&lt;b&gt;</p>"

@@ -16,13 +16,13 @@ from tracking.models import Event
 from triggers.admin.template_form import TemplateForm, load_newest, read_words
 from triggers.admin.template_trial import collect_variables, find_person, list_events, list_people
 from triggers.channels.base import SendResult
-from triggers.deliver.trial import send_test
+from triggers.deliver.trial import TestRefused, send_test
 from triggers.models import Rule, Template, TemplateVersion
 from triggers.policy.decision import SENTENCES, Reason
 from triggers.render.liquid import RenderFailed, render_message
 from triggers.template_versions import save_template
 
-SENT_TEST = "Sent a test."
+SENT_TEST = "Sent a test"
 _NOBODY = UUID(int=0)
 _SHOWN_VERSIONS = 20
 _NEEDS_BOTH = "Choose a person and one of their events."
@@ -103,7 +103,7 @@ class TemplateAdmin(PageAdmin):
         return JsonResponse({"subject": rendered.subject, "html": rendered.html, "text": rendered.text})
 
     def send(self, request: HttpRequest) -> JsonResponse:
-        """Mail the words on the page, filled in, to an address."""
+        """Mail the words on the page, filled in, to one of us; the admin's log says who did, and what became of it."""
         variables = self._read_variables(request)
         if variables is None:
             return JsonResponse({"problem": _NEEDS_BOTH})
@@ -115,14 +115,21 @@ class TemplateAdmin(PageAdmin):
         names = ("subject", "html", "text", "on_missing")
         words = TemplateVersion(number=0, **{name: request.POST.get(name, "") for name in names})
         outcome = send_test(words, address, variables)
+        if isinstance(outcome, TestRefused):
+            return JsonResponse({"problem": outcome.sentence})
         if isinstance(outcome, RenderFailed):
             return JsonResponse({"problem": _say_failure(outcome)})
-        if outcome.result is not SendResult.ACCEPTED:
+        is_sent = outcome.result is SendResult.ACCEPTED
+        self._log_test(request, f"{SENT_TEST if is_sent else 'Tried to send a test'} to {address}.")
+        if not is_sent:
             return JsonResponse({"problem": f"The mail server did not take it: {outcome.detail}"})
-        template = Template.objects.filter(name=request.POST.get("name", "")).first()
-        if template is not None:
-            self.log_change(request, template, SENT_TEST)
         return JsonResponse({"done": f"Sent to {address}."})
+
+    def _log_test(self, request: HttpRequest, says: str) -> None:
+        """Log it of the template, or under its name where that is not saved yet."""
+        name = request.POST.get("name", "")
+        template = Template.objects.filter(name=name).first() or Template(name=name or "not saved yet")
+        self.log_change(request, template, says)
 
     def _allow(self, request: HttpRequest) -> None:
         if not self.has_change_permission(request):

@@ -1,41 +1,70 @@
-"""Trying a template: a preview, and a mail to oneself."""
+"""A template's test mail: to ourselves only, and through the switch and the suppressions as any message."""
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from tracking.log.write import Connection
-from tracking.profiles import load_person
-from tracking.queries import find_events
-from tracking.registry import Registry
+import msgspec
+from django.conf import settings
+from django.contrib.auth.models import User
+
 from triggers.channels import CHANNELS
+from triggers.channels.address import hash_address
 from triggers.channels.base import SendOutcome
-from triggers.deliver.compose import describe_variables
-from triggers.models import MissingVariable, TemplateVersion
-from triggers.render.liquid import RenderedMessage, RenderFailed, Words, render_message
+from triggers.models import MissingVariable, SendingSwitch, Suppression, TemplateVersion
+from triggers.policy.decision import SENTENCES, Reason
+from triggers.render.liquid import RenderFailed, Words, render_message
+
+SUBJECT_MARK = "[Test] "
+_STRANGER = (
+    "Test mails go to active staff only, at the address of their account, and to the addresses in TEST_RECIPIENTS."
+)
 
 
-def preview(
-    connection: Connection, version: TemplateVersion, profile_id: UUID, event_id: UUID, registry: Registry
-) -> RenderedMessage | RenderFailed:
-    """Return what a person would read because of an event."""
-    person = load_person(connection, profile_id)
-    event = find_events(connection, [event_id]).get(event_id)
-    if person is None or event is None:
-        return RenderFailed(reason="template_error", detail="The person or the event is not there.")
-    return render_message(_read_words(version), describe_variables(event, person, registry))
+class TestRefused(msgspec.Struct, frozen=True, kw_only=True):
+    """Why no test is sent, as a sentence."""
+
+    __test__ = False
+    sentence: str
 
 
-def send_test(version: TemplateVersion, address: str, variables: dict[str, Any]) -> SendOutcome | RenderFailed:
-    """Mail a template to an address, filled in with the given variables; nothing is recorded."""
+def send_test(
+    version: TemplateVersion, address: str, variables: dict[str, Any]
+) -> SendOutcome | RenderFailed | TestRefused:
+    """Mail a template to one of us, filled in with the given variables. The caller notes who sent it."""
+    recipient = find_recipient(address)
+    if recipient is None:
+        return TestRefused(sentence=_STRANGER)
+    reason = _find_objection(recipient)
+    if reason is not None:
+        return TestRefused(sentence=SENTENCES[reason])
     rendered = render_message(_read_words(version), variables)
     if isinstance(rendered, RenderFailed):
         return rendered
     channel = CHANNELS["email"]
     session = channel.open_session()
     try:
-        return session.send(channel.prepare(uuid4(), address, rendered))
+        marked = msgspec.structs.replace(rendered, subject=SUBJECT_MARK + rendered.subject)
+        return session.send(channel.prepare(uuid4(), recipient, marked))
     finally:
         session.close()
+
+
+def find_recipient(address: str) -> str | None:
+    """Return the address as we have it ourselves, and not as it was typed: letters that look alike are none of ours."""
+    for known in settings.TEST_RECIPIENTS:
+        if known.casefold() == address.casefold():
+            return str(known)
+    staff = User.objects.filter(is_active=True, is_staff=True).exclude(email="")
+    return staff.filter(email__iexact=address).values_list("email", flat=True).first()
+
+
+def _find_objection(address: str) -> Reason | None:
+    if SendingSwitch.objects.filter(is_stopped=True).exists():
+        return Reason.SENDING_STOPPED
+    channel = CHANNELS["email"].name
+    hashed = hash_address(channel, address)
+    is_suppressed = Suppression.objects.filter(channel=channel, address_hash=hashed).exists()
+    return Reason.SUPPRESSED if is_suppressed else None
 
 
 def _read_words(version: TemplateVersion) -> Words:

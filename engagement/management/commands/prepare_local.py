@@ -7,6 +7,8 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand
 
+_EMAIL = "admin@example.com"
+
 
 class Command(BaseCommand):
     """Migrate, make the user `admin`, load the demo's content. Safe every time."""
@@ -23,8 +25,12 @@ class Command(BaseCommand):
     def _ensure_admin(self) -> None:
         password = (settings.STATE_DIR / "admin-password").read_text().strip()
         user, is_new = get_user_model().objects.get_or_create(
-            username="admin", defaults={"is_staff": True, "is_superuser": True}
+            username="admin", defaults={"is_staff": True, "is_superuser": True, "email": _EMAIL}
         )
+        if not user.email:
+            # To send oneself a test.
+            user.email = _EMAIL
+            user.save(update_fields=["email"])
         if is_new or not user.check_password(password):
             user.set_password(password)
             user.save(update_fields=["password"])
