@@ -1,6 +1,5 @@
 """Beat with one leader: two of them would start everything twice."""
 
-import contextlib
 from typing import Any
 
 import psycopg
@@ -18,16 +17,7 @@ _WAITING_SECONDS = 5
 
 def note_fetched(task: str) -> None:
     """Say that a worker has begun with a task, so that the next message may be sent."""
-    with contextlib.suppress(Exception):
-        cache.delete(f"waiting:{task}")
-
-
-def _may_send(task: str) -> bool:
-    try:
-        return bool(cache.add(f"waiting:{task}", 1, timeout=_WAITING_SECONDS))
-    except Exception:
-        # Without a cache nobody knows; a message too many does no harm.
-        return True
+    cache.delete(f"waiting:{task}")
 
 
 class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]
@@ -48,7 +38,7 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Send a task's message unless its last one still waits: while no worker is there, they must not pile up."""
-        if _may_send(entry.task):
+        if cache.add(f"waiting:{entry.task}", 1, timeout=_WAITING_SECONDS):
             super().apply_entry(entry, producer=producer)
 
     def _lead(self) -> bool:

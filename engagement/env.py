@@ -84,7 +84,7 @@ def read_cache(name: str) -> dict[str, Any]:
     raw = os.environ.get(name, "")
     if not raw.startswith(("redis://", "rediss://", "unix://")):
         raise _refuse(name, _hide(raw), "the URL of Redis or Valkey, redis://host:6379/1 or unix:///path.sock?db=1")
-    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": raw}
+    return {"BACKEND": "engagement.shared_cache.SharedCache", "LOCATION": raw}
 
 
 def read_broker(name: str) -> str:

@@ -50,7 +50,11 @@ class ValkeyLink:
             answer = question()
         except (redis.RedisError, OSError) as error:
             if self._away_since is None:
-                log.warning("valkey_away", error=str(error), says="limits and replays are known to each process alone")
+                log.warning(
+                    "valkey_away",
+                    error=str(error),
+                    says="until it is back, each process limits and remembers by itself",
+                )
             self._away_since = time.monotonic()
             return None
         if self._away_since is not None:

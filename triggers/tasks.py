@@ -6,7 +6,7 @@ from celery import shared_task
 from django.core.cache import cache
 
 from tracking.log.horizon import record_tick
-from tracking.log.nudge import send_nudge
+from tracking.log.nudge import send_nudge, send_soon
 from tracking.log.watchdog import end_hung_writers
 from tracking.registry import get_registry
 from triggers.deliver.run import LIMIT, deliver_due
@@ -26,7 +26,7 @@ def evaluate() -> None:
     """Decide what is new in the log. Woken by nudges and, each second, by beat."""
     report = get_worker().evaluator.run_pass()
     if (report.deliveries or report.woken) and cache.add(DELIVER_FLAG, 1, timeout=1):
-        deliver.delay()
+        send_soon(deliver.name, "deliver")
     if report.is_behind:
         send_nudge()
 
@@ -50,7 +50,7 @@ def deliver() -> None:
     """Send what is due. A full batch means that there is more."""
     cache.delete(DELIVER_FLAG)
     if deliver_due(get_worker().connection, get_registry(), limit=LIMIT).claimed == LIMIT:
-        deliver.delay()
+        send_soon(deliver.name, "deliver")
 
 
 @shared_task(queue="copy", **_OPTIONS)
@@ -59,7 +59,7 @@ def copy() -> None:
     connection = get_worker().connection
     forget_gone(connection)
     for destination_id in find_due(connection):
-        copy_to.apply_async((destination_id,), expires=COPY_EXPIRES)
+        send_soon(copy_to.name, "copy", destination_id, expires=COPY_EXPIRES)
 
 
 @shared_task(queue="copy", **_OPTIONS)

@@ -10,11 +10,7 @@ Value = TypeVar("Value")
 
 def remember(key: str, seconds: float, load: Callable[[], Value]) -> Value:
     """Return what `load` gave at most `seconds` ago."""
-    try:
-        kept = cache.get(f"office:{key}")
-    except Exception:
-        # A page of the admin must open when the cache is what broke.
-        return load()
+    kept = cache.get(f"office:{key}")
     if kept is not None:
         return cast(Value, kept)
     value = load()

@@ -285,7 +285,7 @@ def test_a_limit_holds_over_two_processes() -> None:
 
 @pytest.mark.usefixtures("slow_buckets")
 def test_the_door_goes_on_while_valkey_is_away(settings: LazySettings, tmp_path: Path) -> None:
-    caches = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": f"unix://{tmp_path}/gone?db=0"}
+    caches = {"BACKEND": "engagement.shared_cache.SharedCache", "LOCATION": f"unix://{tmp_path}/gone?db=0"}
     settings.CACHES = {"default": caches}
     forget_limiter()
     source = make_source(**NO_LIMITS | {"source_rate": 1, "source_burst": 2})

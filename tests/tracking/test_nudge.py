@@ -36,7 +36,7 @@ def test_a_hung_broker_holds_up_no_acceptance(black_hole: socket.socket, setting
     source = make_source()
     close_appender()
     place = f"redis://127.0.0.1:{black_hole.getsockname()[1]}/0"
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": place}}
+    settings.CACHES = {"default": {"BACKEND": "engagement.shared_cache.SharedCache", "LOCATION": place}}
     asked: list[socket.socket] = []
     threading.Thread(target=listen, args=(black_hole, asked), daemon=True).start()
 

@@ -21,6 +21,7 @@ from tracking.admin.mending import write_payload
 from tracking.again import Group, delete_rows, preview_group, start_resending
 from tracking.hooks.hold import DIALECT
 from tracking.intake import open_intake
+from tracking.log.nudge import send_soon
 from tracking.models import Quarantined, Resending, Source
 from tracking.quarantine import forget_counts
 from tracking.refusals import find_breaking, load_refusals_by_minute
@@ -119,10 +120,7 @@ def _narrow_list(group: Group) -> dict[str, Any]:
 
 def wake_sender() -> None:
     """Have a worker begin at once; where the broker is away, beat's sweep begins within ten seconds."""
-    try:
-        send_on.apply_async(retry=False)
-    except send_on.OperationalError:
-        return
+    send_soon(send_on.name, "default")
 
 
 def read_group(query: Any) -> Group:

@@ -4,8 +4,8 @@ A nudge carries no event: losing one, or the broker, delays until the next sweep
 one task: a flag in the cache, which the task clears before it looks, says that one is on its way.
 """
 
-import contextlib
 import threading
+from typing import Any
 
 from celery import current_app
 from django.core.cache import cache
@@ -45,19 +45,19 @@ class Nudger:
 
 
 def send_nudge() -> None:
-    """Send one task, unless one is on its way.
-
-    Whatever fails here (broker, cache) must end neither a thread nor a task: the sweep that beat starts every second
-    finds the same events.
-    """
-    try:
-        if cache.add(FLAG, 1, timeout=FLAG_SECONDS):
-            current_app.send_task(TASK, retry=False, ignore_result=True)
-    except Exception as error:
-        log.warning("nudge_failed", error=str(error))
+    """Send the evaluator's task, unless one is on its way."""
+    if cache.add(FLAG, 1, timeout=FLAG_SECONDS):
+        send_soon(TASK, "evaluate")
 
 
 def clear_nudge() -> None:
     """Say that the nudge arrived: called before the evaluator looks how far the log goes."""
-    with contextlib.suppress(Exception):
-        cache.delete(FLAG)
+    cache.delete(FLAG)
+
+
+def send_soon(task: str, queue: str, *args: Any, **options: Any) -> None:
+    """Send a task that beat would start anyway, a little later: what fails ends neither a thread nor a task."""
+    try:
+        current_app.send_task(task, args, queue=queue, retry=False, ignore_result=True, **options)
+    except Exception as error:
+        log.warning("nudge_failed", task=task, error=str(error))
