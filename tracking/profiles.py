@@ -65,6 +65,9 @@ PROFILE_COLUMNS = (
 )
 _LOAD = f"select {PROFILE_COLUMNS} from profile where lane = %s and id = any(%s) order by id for no key update"
 _LOAD_ANY = f"select {PROFILE_COLUMNS} from profile where id = any(%s)"
+_LOCK_ANY = f"select {PROFILE_COLUMNS} from profile where id = any(%s) order by id for no key update"
+_LINKS = "select id, linked_to from profile where id = any(%s) and linked_to is not null"
+_MOST_HOPS = 8
 _SAVE = f"""
 insert into profile ({PROFILE_COLUMNS})
 select {PROFILE_COLUMNS} from jsonb_to_recordset(%s) as x (
@@ -149,6 +152,36 @@ def load_person(connection: Connection, profile_id: UUID) -> ProfileState | None
         profile_id = state.linked_to
 
 
+def lock_people(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, ProfileState]:
+    """Lock the people that profiles belong to, in any lane; return each profile's person, where there is one.
+
+    Only the people's own rows are locked, in the order of their ids: a lane locks what leads to them in another order.
+    """
+    owners: dict[UUID, ProfileState] = {}
+    wanted = set(ids)
+    for _ in range(_MOST_HOPS):
+        if not wanted:
+            break
+        roots = find_roots(connection, wanted)
+        rows = connection.execute(_LOCK_ANY, (sorted(set(roots.values())),)).fetchall()
+        locked = {row[0]: make_state(row) for row in rows}
+        owners |= {profile_id: locked[root] for profile_id, root in roots.items() if root in locked}
+        # Somebody may have joined another between the two statements.
+        wanted = {profile_id for profile_id, root in roots.items() if root in locked and locked[root].linked_to}
+    return owners
+
+
+def find_roots(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, UUID]:
+    """Return, for each profile, that of the person it belongs to: itself, or what it joined."""
+    roots = {profile_id: profile_id for profile_id in ids}
+    for _ in range(_MOST_HOPS):
+        links: dict[UUID, UUID] = dict(connection.execute(_LINKS, (list(set(roots.values())),)).fetchall())
+        if not links:
+            break
+        roots = {profile_id: links.get(root, root) for profile_id, root in roots.items()}
+    return roots
+
+
 def make_state(row: Sequence[Any]) -> ProfileState:
     """Return the state of a row of PROFILE_COLUMNS."""
     return ProfileState(**dict(zip(_FIELDS, row, strict=True)))
@@ -175,7 +208,16 @@ def start_profile(event: LoggedEvent) -> ProfileState:
 
 def is_activity(event: LoggedEvent, registry: Registry) -> bool:
     """Whether a person did this just now: not an import, a silence, a response, nor a mere statement about them."""
-    if event.origin != LIVE or event.name.startswith("$") or event.name in registry.passive_names:
+    return event.origin == LIVE and _shows_activity(event, registry)
+
+
+def is_past_activity(event: LoggedEvent, registry: Registry) -> bool:
+    """Whether an import says that a person did this, and when: not one without a time of its own."""
+    return event.origin == IMPORT and event.occurred_at < event.received_at and _shows_activity(event, registry)
+
+
+def _shows_activity(event: LoggedEvent, registry: Registry) -> bool:
+    if event.name.startswith("$") or event.name in registry.passive_names:
         return False
     source = registry.by_id.get(event.source_id or 0)
     return source is None or source.is_activity
@@ -195,12 +237,19 @@ def apply_event(state: ProfileState, event: LoggedEvent, seq: int, registry: Reg
         if state.seen_at is None or event.received_at - state.seen_at >= step:
             state.seen_at = event.received_at
             state.is_changed = True
-    elif event.origin == IMPORT and state.seen_at is None and not event.name.startswith("$"):
-        # History is no activity, but it tells when somebody was last here who has not been since.
-        state.seen_at = event.occurred_at
-        state.is_changed = True
+    elif is_past_activity(event, registry):
+        _apply_history(state, event, step)
     if state.is_changed:
         state.applied_seq = seq
+
+
+def _apply_history(state: ProfileState, event: LoggedEvent, step: timedelta) -> None:
+    """History tells when somebody was last here who has not been since; its rows come in any order."""
+    if state.last_activity is not None and state.last_activity.active_at < event.active_at:
+        state.last_activity = event
+    if state.seen_at is None or event.active_at - state.seen_at >= step:
+        state.seen_at = event.active_at
+        state.is_changed = True
 
 
 def _apply_traits(state: ProfileState, event: LoggedEvent) -> None:

@@ -5,6 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from engagement.lib.ids import compute_boundary, read_moment
+from engagement.lib.records import pack_rows
+from tracking.event import IMPORT
 from tracking.log.read import EVENT_COLUMNS, LoggedEvent
 from tracking.log.write import Connection
 from tracking.profiles import Spans
@@ -15,21 +17,30 @@ _OF_PERSON = f"""unnest(%s::uuid[], %s::bigint[], %s::bigint[]) as span (profile
  cross join lateral (
     select {EVENT_COLUMNS} from event
      where profile_id = span.profile and seq > span.since_seq and seq <= span.until_seq offset 0) own"""
-_LAST_ACTIVITY = f"""
-select {EVENT_COLUMNS} from {_OF_PERSON}
- where seq < %s and received_at >= %s and origin in (0, 1) and left(name, 1) <> '$'
-   and name <> all(%s) and (source_id is null or source_id <> all(%s))
- order by origin, case when origin = 1 then occurred_at end desc, seq desc limit 1
+# As tracking.profiles has it: history counts that says when it happened. The order is that of LoggedEvent.active_at.
+_SHOWS_ACTIVITY = "(origin = 0 or origin = 1 and occurred_at < received_at) and left(name, 1) <> '$'"
+_LAST_ACTIVITIES = f"""
+select q.n, last.* from jsonb_to_recordset(%(people)s) as q (n integer, profiles uuid[], froms bigint[],
+       untils bigint[], since timestamptz)
+ cross join lateral (
+    select own.* from unnest(q.profiles, q.froms, q.untils) as span (profile, since_seq, until_seq)
+     cross join lateral (
+        select {EVENT_COLUMNS} from event
+         where profile_id = span.profile and seq > span.since_seq and seq <= span.until_seq offset 0) own
+     where seq < %(before_seq)s and received_at >= q.since and {_SHOWS_ACTIVITY}
+       and name <> all(%(passive_names)s) and (source_id is null or source_id <> all(%(passive_sources)s))
+     order by case when origin = 1 then occurred_at else received_at end desc, seq desc
+     limit 1) last
 """
 _RECENT_ACTIVITY = f"""
 select {EVENT_COLUMNS} from {_OF_PERSON}
- where seq <= %s and origin in (0, 1) and left(name, 1) <> '$'
+ where seq <= %s and {_SHOWS_ACTIVITY}
    and name <> all(%s) and (source_id is null or source_id <> all(%s))
  order by id desc limit %s
 """
 _NAMED_SINCE = f"""
 select {EVENT_COLUMNS} from {_OF_PERSON}
- where name = %s and (seq > %s or occurred_at >= %s)
+ where name = %s and (occurred_at >= %s or seq > %s and origin <> {IMPORT})
  order by seq limit %s
 """
 _NAMED_BEFORE = f"""
@@ -73,13 +84,40 @@ def find_last_activity(
     passive_names: Sequence[str],
     passive_sources: Sequence[int],
 ) -> LoggedEvent | None:
-    """Return the last activity of a person received since a moment, among those below a position of the log.
+    """Return the last activity of a person received since a moment, among those below a position of the log."""
+    return find_last_activities(
+        connection,
+        [(person, since)],
+        before_seq=before_seq,
+        passive_names=passive_names,
+        passive_sources=passive_sources,
+    )[0]
 
-    Imported history only for somebody who has done nothing since.
+
+def find_last_activities(
+    connection: Connection,
+    people: Sequence[tuple[Spans, datetime]],
+    *,
+    before_seq: int = 1 << 62,
+    passive_names: Sequence[str],
+    passive_sources: Sequence[int],
+) -> list[LoggedEvent | None]:
+    """Return the last activity of each person received since a moment of theirs, among those below a position.
+
+    The last is what was active last (`active_at`), whatever the order in which an import brought it.
     """
-    parameters = (*_split(person), before_seq, since, list(passive_names), list(passive_sources))
-    row = connection.execute(_LAST_ACTIVITY, parameters).fetchone()
-    return LoggedEvent(*row) if row else None
+    rows = []
+    for number, (spans, since) in enumerate(people):
+        profiles, froms, untils = _split(spans)
+        rows.append({"n": number, "profiles": profiles, "froms": froms, "untils": untils, "since": since})
+    values = {
+        "people": pack_rows(rows),
+        "before_seq": before_seq,
+        "passive_names": list(passive_names),
+        "passive_sources": list(passive_sources),
+    }
+    found = {row[0]: LoggedEvent(*row[1:]) for row in connection.execute(_LAST_ACTIVITIES, values).fetchall()}
+    return [found.get(number) for number in range(len(people))]
 
 
 def find_recent_activity(
@@ -91,18 +129,21 @@ def find_recent_activity(
     passive_sources: Sequence[int],
     limit: int = 500,
 ) -> list[LoggedEvent]:
-    """Return a person's latest activities up to a position of the log, newest first."""
+    """Return a person's latest activities up to a position of the log, those that were active last first."""
     parameters = (*_split(person), until_seq, list(passive_names), list(passive_sources), limit)
     events = [LoggedEvent(*row) for row in connection.execute(_RECENT_ACTIVITY, parameters).fetchall()]
-    # The index gives them by the client's clock; in one millisecond only the log knows the order.
-    return sorted(events, key=lambda event: event.seq, reverse=True)
+    # The index gives them by the client's clock; in one moment only the log knows the order.
+    return sorted(events, key=lambda event: (event.active_at, event.seq), reverse=True)
 
 
 def find_named_events(
     connection: Connection, person: Spans, name: str, *, after_seq: int, since: datetime, limit: int = 100
 ) -> list[LoggedEvent]:
-    """Return a person's events of a name that were logged after a position or happened at or after a moment."""
-    parameters = (*_split(person), name, after_seq, since, limit)
+    """Return a person's events of a name that happened at or after a moment or were logged after a position.
+
+    Of history that was imported only what happened since: it is logged later than it happened.
+    """
+    parameters = (*_split(person), name, since, after_seq, limit)
     return [LoggedEvent(*row) for row in connection.execute(_NAMED_SINCE, parameters).fetchall()]
 
 

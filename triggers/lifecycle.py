@@ -1,37 +1,32 @@
 """Putting a rule in force, pausing and ending it. Each is an immutable version with a place in the log."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from engagement.lib.ids import compute_boundary
 from tracking.models import EventType
 from tracking.registry import forget_registry
 from triggers.models import Rule, RuleState, RuleVersion
 from triggers.rulebook import MAX_STEP
-from triggers.rules.definition import EventTrigger, Inactivity, RuleDefinition
+from triggers.rules.definition import Abandonment, EventTrigger, Inactivity, RuleDefinition
 from triggers.rules.parse import parse_definition
 
-# `seen_at` may be a step behind: the search starts a step earlier, and what was complete before is left out.
+# `seen_at` may be a step behind: the search starts a step earlier, and what was complete before is left out. A wait for
+# something else is another search, which starts anew.
 _START_DETECTOR = """
 insert into triggers_detector (rule_id, started_at, watermark)
-select %(rule)s, clock_timestamp(), clock_timestamp() - %(after)s - %(step)s on conflict do nothing
+select %(rule)s, clock_timestamp(), clock_timestamp() - %(after)s - %(step)s
+    on conflict (rule_id) do update set started_at = excluded.started_at, watermark = excluded.watermark
+     where %(anew)s
 """
-_INCLUDE_PAST = """
-update triggers_detector set started_at = '1970-01-01', watermark = '1970-01-01' where rule_id = %s
-"""
+_INCLUDE_PAST = "update triggers_detector set watermark = '1970-01-01' where rule_id = %s"
 _ARM_FROM_LOG = """
-insert into timer (lane, profile_id, rule_id, key, event_id, seq, occurred_at, due_at)
-select distinct on (lane, profile_id) lane, profile_id, %(rule)s, '', id, seq, occurred_at, occurred_at + %(after)s
-  from event
- where name = %(event)s and origin = 0 and id >= %(since)s and occurred_at > clock_timestamp() - %(after)s
- order by lane, profile_id, seq desc
-on conflict do nothing
+update triggers_detector set arm_after = '00000000-0000-0000-0000-000000000000', arm_until = %s, armed_seq = null
+ where rule_id = %s
 """
-_DAY = timedelta(days=1)
 
 
 def activate_rule(rule: Rule, by: User | None = None, *, include_past: bool = False) -> RuleVersion:
@@ -40,17 +35,19 @@ def activate_rule(rule: Rule, by: User | None = None, *, include_past: bool = Fa
     With `include_past` a rule for silence also takes those who have been silent for long enough already.
 
     Raises triggers.rules.errors.RuleInvalid when the definition cannot be used. A rule for silence starts with those
-    who fall silent from now on: its watermark is set at its first activation and never moves back.
+    whose silence is complete from now on, however their last event came in: that moment is set when it first looks for
+    such a silence, and kept when only its length is changed.
     """
     definition = parse_definition(msgspec.json.encode(rule.definition))
     with transaction.atomic():
-        version = _add_version(rule, RuleState.ACTIVE, rule.definition, by)
+        before = _find_last_active(rule)
+        is_anew = _begins_after(before, definition)
+        includes_past = include_past or (before is not None and before.includes_past and not is_anew)
+        version = _add_version(rule, RuleState.ACTIVE, rule.definition, by, includes_past=includes_past)
         if definition.emitted_event is not None:
             _reserve_name(definition)
-        _start_detector(rule, definition)
-        if include_past:
-            with connection.cursor() as cursor:
-                cursor.execute(_INCLUDE_PAST, [rule.pk])
+        if is_anew or include_past:
+            _start_detector(version, definition, is_anew=is_anew)
     forget_registry()
     return version
 
@@ -62,10 +59,11 @@ def pause_rule(rule: Rule, by: User | None = None) -> RuleVersion:
 
 def resume_rule(rule: Rule, by: User | None = None) -> RuleVersion:
     """Go on with what was in force before the pause; what was held is sent, unless it expired."""
-    before = rule.versions.filter(state=RuleState.ACTIVE).order_by("number").last()
+    before = _find_last_active(rule)
     definition = before.definition if before is not None else rule.definition
+    includes_past = before is not None and before.includes_past
     with transaction.atomic():
-        return _add_version(rule, RuleState.ACTIVE, definition, by)
+        return _add_version(rule, RuleState.ACTIVE, definition, by, includes_past=includes_past)
 
 
 def archive_rule(rule: Rule, by: User | None = None) -> RuleVersion:
@@ -79,7 +77,9 @@ def _end(rule: Rule, state: RuleState, by: User | None) -> RuleVersion:
         return _add_version(rule, state, before.definition if before is not None else rule.definition, by)
 
 
-def _add_version(rule: Rule, state: RuleState, definition: Any, by: User | None) -> RuleVersion:
+def _add_version(
+    rule: Rule, state: RuleState, definition: Any, by: User | None, *, includes_past: bool = False
+) -> RuleVersion:
     """Register like a writer of the log, then take a number: readers wait below it until the version is visible."""
     Rule.objects.select_for_update().get(pk=rule.pk)
     with connection.cursor() as cursor:
@@ -93,6 +93,7 @@ def _add_version(rule: Rule, state: RuleState, definition: Any, by: User | None)
         state=state,
         definition=definition,
         from_seq=from_seq,
+        includes_past=includes_past,
         created_by=by,
     )
     rule.state = state
@@ -105,15 +106,47 @@ def _reserve_name(definition: RuleDefinition) -> None:
     EventType.objects.update_or_create(name=definition.start_event, defaults={"is_derived": True})
 
 
-def _start_detector(rule: Rule, definition: RuleDefinition) -> None:
-    """A search for silence starts now; a wait for a named event starts for those who did it lately, from the log."""
+def _find_last_active(rule: Rule) -> RuleVersion | None:
+    return rule.versions.filter(state=RuleState.ACTIVE).order_by("number").last()
+
+
+def begins_search(rule: Rule, definition: RuleDefinition) -> bool:
+    """Whether an activation begins a search for silence, rather than going on with that of the last version."""
+    return _describe_wait(definition) != () and _begins_after(_find_last_active(rule), definition)
+
+
+def _begins_after(before: RuleVersion | None, definition: RuleDefinition) -> bool:
+    if before is None:
+        return True
+    parsed = parse_definition(msgspec.json.encode(before.definition))
+    return _describe_wait(parsed) != _describe_wait(definition)
+
+
+def _describe_wait(definition: RuleDefinition) -> tuple[str | None, ...]:
+    """Return what a rule looks for the silence of, whatever its length: () for none, all activity or named events."""
+    trigger = definition.trigger
+    if isinstance(trigger, Abandonment):
+        return (trigger.started_by, trigger.ended_by, trigger.key)
+    if isinstance(trigger, Inactivity) and trigger.event is not None:
+        return (trigger.event,)
+    return () if isinstance(trigger, EventTrigger) else (None,)
+
+
+def _start_detector(version: RuleVersion, definition: RuleDefinition, *, is_anew: bool) -> None:
+    """A search for silence starts; waits for named events that began before it are armed from the log by the scan."""
     trigger = definition.trigger
     if isinstance(trigger, EventTrigger):
         return
-    after = timedelta(seconds=trigger.after)
-    values: dict[str, Any] = {"rule": rule.pk, "after": after, "step": MAX_STEP}
+    rule_id = version.rule_id
+    values: dict[str, Any] = {
+        "rule": rule_id,
+        "after": timedelta(seconds=trigger.after),
+        "step": MAX_STEP,
+        "anew": is_anew,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_START_DETECTOR, values)
-        if cursor.rowcount and isinstance(trigger, Inactivity) and trigger.event is not None:
-            values |= {"event": trigger.event, "since": compute_boundary(datetime.now(UTC) - after - _DAY)}
-            cursor.execute(_ARM_FROM_LOG, values)
+        if version.includes_past:
+            cursor.execute(_INCLUDE_PAST, [rule_id])
+        if _describe_wait(definition) != (None,):
+            cursor.execute(_ARM_FROM_LOG, [version.from_seq, rule_id])

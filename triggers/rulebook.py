@@ -25,11 +25,15 @@ STEPS_IN_SILENCE = 30
 
 @dataclass(frozen=True, kw_only=True)
 class ActiveRule:
-    """A version of a rule that is in force."""
+    """A version of a rule that is in force.
+
+    With `includes_past` a rule for silence takes also those silences that were complete before it was activated.
+    """
 
     rule_id: int
     version_id: int
     compiled: CompiledRule
+    includes_past: bool = False
 
     @property
     def definition(self) -> RuleDefinition:
@@ -147,10 +151,11 @@ class RuleBook:
 
     def _load(self, connection: Connection) -> None:
         rows = connection.execute(
-            "select id, rule_id, state, definition, from_seq from triggers_ruleversion order by from_seq, id"
+            "select id, rule_id, state, definition, includes_past, from_seq"
+            "  from triggers_ruleversion order by from_seq, id"
         ).fetchall()
-        self._starts = [row[4] for row in rows]
-        self._versions = [(row[1], row[0], self._describe(*row[:4])) for row in rows]
+        self._starts = [row[5] for row in rows]
+        self._versions = [(row[1], row[0], self._describe(*row[:5])) for row in rows]
         self._indexes = {}
         self._slacks = {}
         for _, _, rule in self._versions:
@@ -159,12 +164,15 @@ class RuleBook:
             if name is not None and wait is not None:
                 self._slacks[name] = max(wait, self._slacks.get(name, wait))
 
-    def _describe(self, version_id: int, rule_id: int, state: str, definition: Any) -> ActiveRule | None:
+    def _describe(
+        self, version_id: int, rule_id: int, state: str, definition: Any, includes_past: bool
+    ) -> ActiveRule | None:
         if state != RuleState.ACTIVE:
             return None
         if version_id not in self._compiled:
             self._compiled[version_id] = compile_rule(parse_definition(msgspec.json.encode(definition)))
-        return ActiveRule(rule_id=rule_id, version_id=version_id, compiled=self._compiled[version_id])
+        compiled = self._compiled[version_id]
+        return ActiveRule(rule_id=rule_id, version_id=version_id, compiled=compiled, includes_past=includes_past)
 
     def _build(self, count: int) -> RuleIndex:
         in_force: dict[int, ActiveRule | None] = {}

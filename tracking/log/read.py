@@ -1,6 +1,6 @@
 """Reading the log behind cursors: the bound, the lanes that lag, the next events of a lane."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -34,7 +34,7 @@ class LoggedEvent(msgspec.Struct, frozen=True):
     @property
     def active_at(self) -> datetime:
         """When it showed that the person is active, by our clock; for history that was imported, when it happened."""
-        return self.occurred_at if self.origin == IMPORT else self.received_at
+        return min(self.occurred_at, self.received_at) if self.origin == IMPORT else self.received_at
 
 
 EVENT_COLUMNS = (
@@ -63,6 +63,16 @@ select coalesce(min(seq), 0) from generate_series(0, %s) of_lane,
        lateral (select seq from event where lane = of_lane order by seq limit 1) first
 """
 _IMPORTED = "select count(*) from event where lane = %s and seq > %s and source_id = %s and origin = %s"
+
+_PAGE_END = "select id from event where id > %s order by id offset %s limit 1"
+_NAMED_IN_PAGE = f"""
+select {EVENT_COLUMNS} from event where id > %s and id <= %s and name = any(%s) and seq < %s order by id
+"""
+_PAGE_START = "select id from event where id < %s order by id desc offset %s limit 1"
+_NAMED_BEFORE_PAGE = f"""
+select {EVENT_COLUMNS} from event where id < %s and id >= %s and name = any(%s) order by id desc
+"""
+_LAST_ID = UUID(int=(1 << 128) - 1)
 
 # Lanes without a new row move to the bound together; those that somebody works on are left alone. Not by `not exists`:
 # the planner makes an anti-join of it, which hashes the whole log; a subquery is one look into event_lane_seq a lane.
@@ -142,6 +152,31 @@ def read_span(connection: Connection, positions: Mapping[int, int], after: int, 
     """Return the events of all lanes between two numbers, each lane's up to its position, in the order of the log."""
     parameters = (list(positions), list(positions.values()), after, until)
     return [LoggedEvent(*row) for row in connection.execute(_READ_SPAN, parameters).fetchall()]
+
+
+def read_named_page(
+    connection: Connection, names: Sequence[str], *, after: UUID, until_seq: int, size: int
+) -> tuple[list[LoggedEvent], UUID | None]:
+    """Return what has one of the names among the next `size` events by id, and the id of the last of these.
+
+    Only what was logged before a position; None as the last id at the end of the log. The primary key serves both
+    statements, so a page costs its size however long the log is and however rare the names are.
+    """
+    row = connection.execute(_PAGE_END, (after, size - 1)).fetchone()
+    until = row[0] if row else None
+    found = connection.execute(_NAMED_IN_PAGE, (after, until or _LAST_ID, list(names), until_seq)).fetchall()
+    return [LoggedEvent(*row) for row in found], until
+
+
+def read_named_backwards(connection: Connection, names: Sequence[str], *, size: int) -> Iterator[list[LoggedEvent]]:
+    """Yield what has one of the names from the end of the log back, by id; each page passes `size` events."""
+    before: UUID | None = _LAST_ID
+    while before is not None:
+        row = connection.execute(_PAGE_START, (before, size - 1)).fetchone()
+        since = row[0] if row else UUID(int=0)
+        rows = connection.execute(_NAMED_BEFORE_PAGE, (before, since, list(names))).fetchall()
+        yield [LoggedEvent(*found) for found in rows]
+        before = row[0] if row else None
 
 
 def move_cursor(connection: Connection, consumer: str, lane: int, position: int) -> None:

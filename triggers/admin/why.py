@@ -18,7 +18,7 @@ from tracking.models import SetAside
 from tracking.profiles import ProfileState, load_person, load_traits_at
 from tracking.queries import find_events, find_place
 from tracking.registry import get_registry
-from triggers.evaluate.batch import STARTING
+from triggers.detect.coverage import STARTING
 from triggers.evaluate.effects import load_previous
 from triggers.evaluate.history import Question, load_history
 from triggers.evaluate.reentry import ReentryBook

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from tracking.event import DERIVED
+from tracking.event import DERIVED, IMPORT
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from tracking.profiles import OPEN, PROFILE_COLUMNS, ProfileState, load_person, make_state
@@ -134,7 +134,15 @@ def came_back(connection: Connection, standing: Standing, registry: Registry) ->
         passive_names=sorted(registry.passive_names),
         passive_sources=registry.passive_source_ids,
     )
-    return last is not None or bool(standing.event.context.get("came_back"))
+    if last is not None and (last.origin != IMPORT or _was_in_silence(last, standing.event)):
+        return True
+    return bool(standing.event.context.get("came_back"))
+
+
+def _was_in_silence(history: LoggedEvent, silence: LoggedEvent) -> bool:
+    """Whether history that came in after a silence shows that there was none."""
+    detector = _read_detector(silence)
+    return detector is not None and history.active_at > datetime.fromisoformat(detector["armed_at"])
 
 
 def is_double(connection: Connection, standing: Standing, activation_id: UUID) -> bool:

@@ -12,11 +12,13 @@ import msgspec
 
 from tracking.event import IMPORT
 from tracking.log.horizon import load_horizon
+from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection, encode_row, write_within
 from tracking.profiles import Spans, list_spans
-from tracking.queries import find_last_activity
+from tracking.queries import find_last_activities
 from tracking.registry import Registry
-from triggers.detect.derive import Silence, derive_event
+from triggers.detect.coverage import is_covered
+from triggers.detect.derive import derive_event
 from triggers.detect.describe import describe_silence
 from triggers.rulebook import ActiveRule, RuleBook
 
@@ -98,36 +100,35 @@ def _append_page(
     started_at: datetime,
     registry: Registry,
 ) -> int:
+    people = [state for state in states if state.linked_to is None]
+    lasts = find_last_activities(
+        connection,
+        [(state.spans, state.seen_at) for state in people],
+        passive_names=sorted(registry.passive_names),
+        passive_sources=registry.passive_source_ids,
+    )
     silences = [
-        silence
-        for state in states
-        if state.linked_to is None
-        and (silence := _confirm(connection, rule, state, horizon, registry)) is not None
-        and silence.at >= started_at
+        describe_silence(connection, rule, state, last, registry, came_back=False)
+        for state, last in zip(people, lasts, strict=True)
+        if last is not None
+        and _is_complete(connection, rule, state, last, horizon)
+        and is_covered(rule, last.active_at + (rule.silence or timedelta(0)), {rule.rule_id: started_at})
     ]
     events = [encode_row(event) for silence in silences if (event := derive_event(silence)) is not None]
     write_within(connection, events)
     return len(events)
 
 
-def _confirm(
-    connection: Connection, rule: ActiveRule, state: QuietPerson, horizon: datetime, registry: Registry
-) -> Silence | None:
-    """Return the silence, or None for somebody who was active since `seen_at`, which is then set right."""
-    last = find_last_activity(
-        connection,
-        state.spans,
-        before_seq=1 << 62,
-        since=state.seen_at,
-        passive_names=sorted(registry.passive_names),
-        passive_sources=registry.passive_source_ids,
-    )
-    if last is None or rule.silence is None:
-        return None
-    if last.active_at + rule.silence > horizon:
-        # A return after the horizon is the evaluator's to decide: moved up to it, `seen_at` would hide the silence that
-        # it ended. History ends none.
-        if last.origin == IMPORT or last.received_at <= horizon:
-            connection.execute(_CATCH_UP, (last.active_at, state.id, state.lane, last.active_at))
-        return None
-    return describe_silence(connection, rule, state, last, registry, came_back=False)
+def _is_complete(
+    connection: Connection, rule: ActiveRule, state: QuietPerson, last: LoggedEvent, horizon: datetime
+) -> bool:
+    """Whether the silence is; of somebody who was active since `seen_at` that is then set right."""
+    if rule.silence is None:
+        return False
+    if last.active_at + rule.silence <= horizon:
+        return True
+    # A return after the horizon is the evaluator's to decide: moved up to it, `seen_at` would hide the silence that
+    # it ended. History ends none.
+    if last.origin == IMPORT or last.received_at <= horizon:
+        connection.execute(_CATCH_UP, (last.active_at, state.id, state.lane, last.active_at))
+    return False

@@ -5,12 +5,14 @@ Deciding reads, and locks what it reads; what follows is returned, for productio
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from tracking.event import ADOPTED, DERIVED, FOLLOW, LINKED, LIVE, NOT_SENT, RESPONSE, UNLINKED, NewEvent
+from tracking.event import ADOPTED, DERIVED, FOLLOW, IMPORT, LINKED, LIVE, NOT_SENT, UNLINKED, NewEvent
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from tracking.profiles import (
@@ -18,6 +20,7 @@ from tracking.profiles import (
     Spans,
     apply_event,
     is_activity,
+    is_past_activity,
     load_changes,
     load_profiles,
     start_profile,
@@ -25,7 +28,8 @@ from tracking.profiles import (
 from tracking.queries import find_events
 from tracking.registry import Registry
 from triggers.deliver.plan import NewDelivery, plan_delivery
-from triggers.detect.timer_book import TimerBook, make_timer, read_key
+from triggers.detect.coverage import STARTING, is_covered, is_late, load_starts
+from triggers.detect.timer_book import TimerBook, clear_ended, make_timer
 from triggers.evaluate.effects import Effects, NewActivation, compute_activation_id
 from triggers.evaluate.history import Question, load_history
 from triggers.evaluate.linking import (
@@ -43,9 +47,6 @@ from triggers.evaluate.returns import close_silences, close_timer
 from triggers.rulebook import ActiveRule, RuleBook, RuleIndex
 from triggers.rules.explain import explain_rule
 from triggers.rules.facts import Facts, HistoryNeed
-from triggers.rules.wait_key import keys_fit
-
-STARTING = (LIVE, DERIVED, RESPONSE)
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +113,8 @@ class Batch:
 
     def _touches_timers(self, event: LoggedEvent) -> bool:
         index = self.book.at(event.seq)
+        if event.origin == IMPORT and index.silences:
+            return True
         return event.name in index.by_armed or event.name in index.by_ended or event.name in TRAVELLING
 
     def _load_followed(self) -> dict[UUID, LoggedEvent]:
@@ -144,19 +147,24 @@ class Batch:
             original = self.followed.get(UUID(event.properties["event"]))
             if original is not None:
                 own = msgspec.structs.replace(original, profile_id=state.id, lane=self.lane)
-                self._decide_own(own, event.seq, state)
+                self._decide_own(own, event.seq, state, event.received_at)
         else:
             self.derived += ask_for_links(event, state)
-            self._decide_own(event, event.seq, state)
+            self._decide_own(event, event.seq, state, event.received_at)
 
-    def _decide_own(self, event: LoggedEvent, seq: int, state: ProfileState) -> None:
-        """Decide what the person did. `seq` is its place in this lane, the event's own is its place in the log."""
+    def _decide_own(self, event: LoggedEvent, seq: int, state: ProfileState, arrived_at: datetime) -> None:
+        """Decide what the person did. `seq` is its place in this lane, the event's own is its place in the log.
+
+        `arrived_at` is when this lane heard of it.
+        """
         index = self.book.at(event.seq)
         if event.origin == LIVE:
             self._close_by_return(event, state, index)
         apply_event(state, event, seq, self.registry, self.book.current.step)
         self._clear_timers(event, state, index)
-        if event.origin not in STARTING or self._is_late(event):
+        if event.origin == IMPORT:
+            self._arm_by_history(event, state, index, arrived_at)
+        if event.origin not in STARTING or is_late(event, self.registry):
             return
         self._arm_timers(event, state, index)
         self._match(event, state, index)
@@ -164,7 +172,7 @@ class Batch:
     def _close_by_return(self, event: LoggedEvent, state: ProfileState, index: RuleIndex) -> None:
         """Who returns before a scan noticed closes the silence: the same event, marked, goes into the log."""
         if index.silences and state.seen_at is not None and is_activity(event, self.registry):
-            self.derived += close_silences(self.connection, event, state, index, self.registry)
+            self.derived += close_silences(self.connection, event, state, index, self.registry, self.starts)
         touched = {rule.rule_id for rule in (*index.by_armed.get(event.name, ()), *index.by_ended.get(event.name, ()))}
         for timer in self.timers.all_of(state.id):
             rule = index.rules.get(timer.rule_id)
@@ -174,20 +182,33 @@ class Batch:
 
     def _clear_timers(self, event: LoggedEvent, state: ProfileState, index: RuleIndex) -> None:
         for rule in index.by_ended.get(event.name, ()):
-            key = read_key(rule, event.properties)
-            for timer in self.timers.find(state.id, rule.rule_id):
-                if keys_fit(key, timer.key):
-                    self.timers.clear(timer)
+            clear_ended(self.timers, rule, state.id, event)
 
     def _arm_timers(self, event: LoggedEvent, state: ProfileState, index: RuleIndex) -> None:
         for rule in index.by_armed.get(event.name, ()):
             if rule.wait is not None:
                 self.timers.arm(make_timer(rule, state.id, self.lane, event, rule.wait))
 
-    def _is_late(self, event: LoggedEvent) -> bool:
-        if event.origin != LIVE:
-            return False
-        return event.received_at - event.occurred_at > self.registry.find_lateness(event.source_id)
+    def _arm_by_history(self, event: LoggedEvent, state: ProfileState, index: RuleIndex, arrived_at: datetime) -> None:
+        """History starts waits as if it had been told in time.
+
+        A silence of all activity that was complete before we heard of it is one too: the scan, which never goes back,
+        may be past it.
+        """
+        waits = [(rule, rule.wait) for rule in index.by_armed.get(event.name, ())]
+        if is_past_activity(event, self.registry):
+            waits += [(rule, rule.silence) for rule in index.silences]
+        for rule, wait in waits:
+            if wait is None or (rule.silence is not None and event.active_at + wait > arrived_at):
+                continue
+            timer = make_timer(rule, state.id, self.lane, event, wait)
+            if is_covered(rule, timer.due_at, self.starts):
+                self.timers.arm(timer)
+
+    @cached_property
+    def starts(self) -> dict[int, datetime]:
+        """From when on each rule looks for silences; read when first asked for."""
+        return load_starts(self.connection)
 
     def _match(self, event: LoggedEvent, state: ProfileState, index: RuleIndex) -> None:
         detector = event.context.get("detector") if event.origin == DERIVED else None

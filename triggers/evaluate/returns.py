@@ -1,6 +1,7 @@
 """Silences that end because the person returns before a scan has found them."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from tracking.event import NewEvent
 from tracking.log.read import LoggedEvent
@@ -8,6 +9,7 @@ from tracking.log.write import Connection
 from tracking.profiles import ProfileState
 from tracking.queries import find_last_activity
 from tracking.registry import Registry
+from triggers.detect.coverage import is_covered
 from triggers.detect.derive import Silence, derive_event
 from triggers.detect.describe import describe_silence, describe_wait
 from triggers.detect.timer_book import TimerRow
@@ -15,7 +17,12 @@ from triggers.rulebook import ActiveRule, RuleIndex
 
 
 def close_silences(
-    connection: Connection, event: LoggedEvent, state: ProfileState, index: RuleIndex, registry: Registry
+    connection: Connection,
+    event: LoggedEvent,
+    state: ProfileState,
+    index: RuleIndex,
+    registry: Registry,
+    starts: Mapping[int, datetime],
 ) -> list[NewEvent]:
     """Return the events of the silences of all activity that this activity ends, each marked *came back*."""
     if state.seen_at is None:
@@ -36,7 +43,9 @@ def close_silences(
     silences = [
         describe_silence(connection, rule, state, last, registry, came_back=True)
         for rule in index.silences
-        if rule.silence is not None and event.received_at - last.active_at >= rule.silence
+        if rule.silence is not None
+        and event.received_at - last.active_at >= rule.silence
+        and is_covered(rule, last.active_at + rule.silence, starts)
     ]
     return _derive_all(silences)
 
