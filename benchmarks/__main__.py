@@ -6,7 +6,19 @@ import time
 
 from benchmarks.stage import Figure, open_stage, show_table
 
-PARTS = ("ingest", "single", "dialects", "evaluation", "sustained", "audit", "history", "scans", "live", "pages")
+PARTS = (
+    "ingest",
+    "single",
+    "dialects",
+    "schemas",
+    "evaluation",
+    "sustained",
+    "audit",
+    "history",
+    "scans",
+    "live",
+    "pages",
+)
 
 
 def main(wanted: list[str]) -> int:

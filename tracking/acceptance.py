@@ -130,10 +130,20 @@ def _check_one(
     rejection = check_item(item, looks=looks) or _check_name(item, caller, registry) or check_speaker(item, caller)
     if rejection is not None:
         return rejection
+    row = _encode(item, stamp)
     gate = registry.gates.get(item.name)
-    misfit = find_misfit(gate.validator, item.properties) if gate is not None else None
-    if gate is not None and misfit is not None and gate.policy == ACCEPT:
-        item = msgspec.structs.replace(item, context=item.context | gate.mark(misfit))
+    if gate is None or isinstance(row, Rejection):
+        return row
+    # What a check costs depends on the size: only here it is known to be within its limit.
+    misfit = find_misfit(gate.validator, item.properties)
+    if misfit is None:
+        return row
+    if gate.policy == ACCEPT:
+        return _encode(msgspec.structs.replace(item, context=item.context | gate.mark(misfit)), stamp)
+    return _refuse_misfit(item, gate, misfit, row.event.id)
+
+
+def _encode(item: Item, stamp: Stamp) -> Row | Rejection:
     event = stamp_item(item, stamp)
     if isinstance(event, Rejection):
         return event
@@ -141,8 +151,6 @@ def _check_one(
     if len(row.encoded) > MAX_EVENT:
         message = f"An event holds at most {MAX_EVENT} bytes; this one holds {len(row.encoded)}."
         return Rejection(index=item.index, code="event_too_large", message=message)
-    if gate is not None and misfit is not None and gate.policy != ACCEPT:
-        return _refuse_misfit(item, gate, misfit, event.id)
     return row
 
 

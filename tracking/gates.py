@@ -5,13 +5,13 @@ import threading
 import structlog
 
 from tracking.models import EventType, SchemaVersion
-from tracking.schema.compile import SchemaInvalid, Validator, compile_schema, parse_schema
+from tracking.schema.compile import CompiledSchema, SchemaInvalid, compile_schema, parse_schema
 from tracking.schema.fit import Gate
 
 log = structlog.get_logger()
 
 _lock = threading.Lock()
-_compiled: dict[int, Validator | None] = {}
+_compiled: dict[int, CompiledSchema | None] = {}
 
 
 def load_gates() -> dict[str, Gate]:
@@ -26,7 +26,7 @@ def load_gates() -> dict[str, Gate]:
     }
 
 
-def _compile_lacking(wanted: set[int]) -> dict[int, Validator | None]:
+def _compile_lacking(wanted: set[int]) -> dict[int, CompiledSchema | None]:
     """Return the validators of versions; those that are no longer in force are forgotten."""
     with _lock:
         for version in wanted - _compiled.keys():
@@ -36,7 +36,7 @@ def _compile_lacking(wanted: set[int]) -> dict[int, Validator | None]:
         return dict(_compiled)
 
 
-def _compile(version: int) -> Validator | None:
+def _compile(version: int) -> CompiledSchema | None:
     try:
         return compile_schema(parse_schema(SchemaVersion.objects.values_list("schema", flat=True).get(pk=version)))
     except (SchemaInvalid, SchemaVersion.DoesNotExist) as error:

@@ -16,7 +16,7 @@ from tracking.event import SYSTEM
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from tracking.models import Event, EventSample
-from tracking.schema.observe import Sample
+from tracking.schema.observe import Sample, limit_samples
 
 KEPT = 200
 """Samples of each name and source; some more until the hourly upkeep."""
@@ -54,8 +54,8 @@ def load_samples(name: str, limit: int = KEPT) -> list[Event]:
 
 
 def read_samples(name: str) -> list[Sample]:
-    """Return what the newest samples of a name say, the newest first."""
-    return [Sample(event.source_id or 0, event.properties) for event in load_samples(name)]
+    """Return what the newest samples of a name say, the newest first: fewer where they hold very much."""
+    return limit_samples([Sample(event.source_id or 0, event.properties) for event in load_samples(name)])
 
 
 def trim_samples() -> None:

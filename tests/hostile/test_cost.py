@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.test import Client
 
-from tests.cast import make_source
+from tests.cast import approve, make_source
 from tracking.event import Rejection, compute_user_profile_id
 from tracking.identities import find_identities
 from tracking.models import Quarantined
@@ -87,3 +88,23 @@ def test_only_what_is_kept_of_a_payload_is_searched_for_people(log: None) -> Non
 
 def test_a_long_word_is_searched_for_an_address_once() -> None:
     assert measure(lambda: find_identities(1, b"a" * 5_000_000)) < 5
+
+
+LINES = {"items": {"type": "object", "required": ["sku", "name", "price", "quantity", "category"]}}
+
+
+@pytest.mark.parametrize("policy", ["accept", "quarantine", "reject"])
+@pytest.mark.parametrize("items", [LINES, {"anyOf": [LINES] * 100}], ids=["items", "branches"])
+def test_a_request_of_which_nothing_fits_costs_no_more_than_its_size(log: None, policy: str, items: Any) -> None:
+    source = make_source()
+    approve("ordered", {"type": "object", "properties": {"items": items}}, policy=policy)
+    event = f'{{"event":"ordered","user_id":"u","properties":{{"items":[{",".join(["{}"] * 10_000)}]}}}}'
+    body = gzip.compress(f'{{"events":[{",".join([event] * 7)}]}}'.encode())
+    client = Client(headers={"x-write-key": source.write_key, "content-encoding": "gzip"})
+    answers: list[Any] = []
+
+    spent = measure(lambda: answers.append(client.post("/v1/events", body, content_type="application/json")))
+
+    assert spent < 1.5
+    outcome = {"accept": "accepted", "quarantine": "quarantined", "reject": "rejected"}[policy]
+    assert [receipt["outcome"] for receipt in answers[0].json()["results"]] == [outcome] * 7

@@ -12,8 +12,11 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 
-from tracking.schema.paths import read_reference
+from tracking.schema.cost import cut_branches, weigh_schema
+from tracking.schema.paths import find_part, read_reference
 
+MAX_CHECKS = 1_000_000
+"""Checks of one event: as many as it holds values, times the most that one value takes. About 10 ms."""
 MAX_TEXT = 64 * 1024
 MAX_DEPTH = 24
 MAX_DEPTH_WRITTEN_OUT = 128
@@ -22,7 +25,6 @@ MAX_PARTS = 1_000
 """Parts of a schema with every `$ref` written out, so that a few lines cannot stand for millions."""
 _MOST_DIGITS = 300
 
-Validator = jsonschema_rs.Draft202012Validator
 _REFUSED_WORDS = {
     "$dynamicRef": "`$dynamicRef` is not supported: use `$ref` to a place in this schema.",
     "$recursiveRef": "`$recursiveRef` is not supported: use `$ref` to a place in this schema.",
@@ -41,6 +43,28 @@ class SchemaInvalid(Exception):
         super().__init__(message)
         self.path = path
         self.message = message
+
+
+class CompiledSchema:
+    """A checked schema, ready to check events; both methods raise UnicodeEncodeError for half of a surrogate pair."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self._validator = _make_validator(schema)
+        self._explainer = _make_validator(cut_branches(schema))
+        self.max_values = MAX_CHECKS // max(weigh_schema(schema), 1)
+        """How many values an event may hold so that checking it stays cheap."""
+
+    def is_valid(self, properties: dict[str, Any]) -> bool:
+        """Say whether properties fit."""
+        return self._validator.is_valid(properties)
+
+    def find_error(self, properties: dict[str, Any]) -> jsonschema_rs.ValidationError | None:
+        """Return the first error, without looking for others."""
+        try:
+            self._explainer.validate(properties)
+        except jsonschema_rs.ValidationError as error:
+            return error
+        return None
 
 
 def parse_schema(text: str) -> dict[str, Any]:
@@ -85,10 +109,14 @@ def check_schema(schema: dict[str, Any]) -> None:
     compile_schema(schema)
 
 
-def compile_schema(schema: dict[str, Any]) -> Validator:
-    """Return the validator of a checked schema; raises SchemaInvalid for what the library refuses."""
+def compile_schema(schema: dict[str, Any]) -> CompiledSchema:
+    """Compile a schema whose references and parts were checked; raises SchemaInvalid for what the library refuses."""
+    return CompiledSchema(schema)
+
+
+def _make_validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
     try:
-        return Validator(
+        return jsonschema_rs.Draft202012Validator(
             schema, validate_formats=True, ignore_unknown_formats=False, offline=True, pattern_options=_PATTERNS
         )
     except jsonschema_rs.ValidationError as error:
@@ -126,15 +154,10 @@ def _resolve(schema: Any, reference: str, path: str) -> Any:
     """Return what a local reference leads to."""
     if reference != "#" and not reference.startswith("#/"):
         raise SchemaInvalid(path, "A `$ref` may only lead to a place in this schema, such as `#/$defs/price`.")
-    found = schema
-    for name in read_reference(reference):
-        if isinstance(found, list) and name.isdecimal() and len(name) < 6 and int(name) < len(found):
-            found = found[int(name)]
-        elif isinstance(found, dict) and name in found:
-            found = found[name]
-        else:
-            raise SchemaInvalid(path, f"There is nothing at `{reference}` in this schema.")
-    return found
+    try:
+        return find_part(schema, read_reference(reference))
+    except LookupError:
+        raise SchemaInvalid(path, f"There is nothing at `{reference}` in this schema.") from None
 
 
 def _count_parts(schema: Any, part: Any, trail: tuple[str, ...], depth: int, so_far: int = 0) -> int:
@@ -158,7 +181,8 @@ def _count_parts(schema: Any, part: Any, trail: tuple[str, ...], depth: int, so_
         found = _resolve(schema, reference, "$")
         so_far = _count_parts(schema, found, (*trail, reference), depth + 1, so_far)
     for word, child in part.items():
-        if word != "$defs":
+        # A property may be called so, too: only at the top it holds what counts where it is used.
+        if word != "$defs" or part is not schema:
             so_far = _count_parts(schema, child, trail, depth + 1, so_far)
     return so_far
 

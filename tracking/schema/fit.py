@@ -6,12 +6,15 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 
-from tracking.schema.compile import Validator
+from tracking.schema.compile import CompiledSchema
 from tracking.schema.paths import write_path
+from tracking.schema.validate import MAX_EVENT
 
 ACCEPT, QUARANTINE, REJECT = "accept", "quarantine", "reject"
 MISMATCH = "schema_mismatch"
 MARK = "$misfit"
+MAX_VALUES = MAX_EVENT // 2
+"""The most that an event has room for."""
 _SHOWN_CHOICES = 8
 _KINDS = {
     "string": "a text",
@@ -29,7 +32,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
 
     policy: str
     version: int
-    validator: Validator
+    validator: CompiledSchema
 
     def mark(self, misfit: "Misfit") -> dict[str, Any]:
         """Return what the context of an accepted event says of not fitting."""
@@ -43,15 +46,31 @@ class Misfit(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-def find_misfit(validator: Validator, properties: dict[str, Any]) -> Misfit | None:
-    """Return where properties do not fit, or None."""
+def find_misfit(schema: CompiledSchema, properties: dict[str, Any]) -> Misfit | None:
+    """Return the first place where the properties of an event within its size limit do not fit, or None."""
+    if schema.max_values < MAX_VALUES and count_values(properties, schema.max_values) > schema.max_values:
+        message = f"This schema checks at most {schema.max_values:,} values of an event: send fewer at once."
+        return Misfit(field="properties", message=message)
     try:
-        if validator.is_valid(properties):
+        if schema.is_valid(properties):
             return None
-        error = next(iter(validator.iter_errors(properties)))
+        error = schema.find_error(properties)
     except UnicodeEncodeError:
         return Misfit(field="properties", message="A text holds half of a surrogate pair.")
-    return describe_error(error)
+    return describe_error(error) if error is not None else Misfit(field="properties", message="The event does not fit.")
+
+
+def count_values(value: Any, most: int) -> int:
+    """Return how many values there are; counting stops beyond `most`."""
+    number, waiting = 0, [value]
+    while waiting and number <= most:
+        found = waiting.pop()
+        number += 1
+        if isinstance(found, dict):
+            waiting.extend(found.values())
+        elif isinstance(found, list):
+            waiting.extend(found)
+    return number
 
 
 def describe_error(error: jsonschema_rs.ValidationError) -> Misfit:

@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 
-from tracking.schema.compile import Validator
-from tracking.schema.fit import Misfit, find_misfit
+from tracking.schema.compile import CompiledSchema
+from tracking.schema.fit import Misfit, count_values, find_misfit
 from tracking.schema.paths import quote_name
 
 MAX_PATHS = 200
+MAX_VALUES = 100_000
+"""In all samples that are looked through at once, so that a page opens whatever apps send."""
 _MAX_EXAMPLES = 3
 _LONGEST_EXAMPLE = 60
 _LISTED = 20
@@ -40,6 +42,17 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     fitting: int
     reasons: list[tuple[Misfit, list[int]]]
+
+
+def limit_samples(samples: Sequence[Sample]) -> list[Sample]:
+    """Return the first samples that hold at most MAX_VALUES values together."""
+    kept, room = [], MAX_VALUES
+    for sample in samples:
+        room -= count_values(sample.properties, room)
+        if room < 0:
+            break
+        kept.append(sample)
+    return kept
 
 
 def observe_properties(samples: Sequence[Sample]) -> list[Observed]:
@@ -85,11 +98,11 @@ def find_common_values(samples: Sequence[Sample], least: int = 2, most: int = 20
     }
 
 
-def try_samples(validator: Validator, samples: Sequence[Sample]) -> Trial:
+def try_samples(schema: CompiledSchema, samples: Sequence[Sample]) -> Trial:
     """Return how many samples fit; the others by reason, the most frequent first, with their places in `samples`."""
     reasons: dict[Misfit, list[int]] = {}
     for place, sample in enumerate(samples):
-        misfit = find_misfit(validator, sample.properties)
+        misfit = find_misfit(schema, sample.properties)
         if misfit is not None:
             reasons.setdefault(misfit, []).append(place)
     found = sorted(reasons.items(), key=lambda reason: len(reason[1]), reverse=True)

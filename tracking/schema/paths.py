@@ -1,7 +1,8 @@
 """How the place of a value inside an event's properties is written, and that of a part inside a schema. Pure."""
 
-from collections.abc import Sequence
-from urllib.parse import unquote
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import quote, unquote
 
 
 def write_path(steps: Sequence[str | int], root: str = "properties") -> str:
@@ -39,6 +40,24 @@ def read_reference(reference: str) -> list[str]:
     """Return the steps of a schema's local `$ref`, such as `#/$defs/price`: a part of an address, so `%2F` is a `/`."""
     steps = unquote(reference).split("/")[1:]
     return [step.replace("~1", "/").replace("~0", "~") for step in steps]
+
+
+def write_reference(steps: Iterable[str]) -> str:
+    """Return the local `$ref` of such steps."""
+    return "#" + "".join("/" + quote(step.replace("~", "~0").replace("/", "~1"), safe="~$") for step in steps)
+
+
+def find_part(schema: Any, steps: Sequence[str]) -> Any:
+    """Return the part of a schema at the steps of a reference; raises LookupError where there is none."""
+    found = schema
+    for step in steps:
+        if isinstance(found, list) and step.isdecimal() and len(step) < 6:
+            found = found[int(step)]
+        elif isinstance(found, dict):
+            found = found[step]
+        else:
+            raise LookupError(step)
+    return found
 
 
 def _read_name(text: str) -> tuple[str, str]:
