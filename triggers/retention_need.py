@@ -1,18 +1,20 @@
 """Active rules look back: what they ask about is kept, even where RETENTION_DAYS was lowered below it."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
 from tracking.registry import get_registry
-from triggers.models import Rule, RuleState, RuleVersion
+from triggers.broken_rules import list_in_force
+from triggers.models import Rule
 from triggers.rules.compile import iterate_needs
 from triggers.rules.definition import EventTrigger, RuleDefinition
-from triggers.rules.parse import parse_definition
+from triggers.rules.errors import RuleInvalid
+from triggers.rules.stored import compile_stored
 
 
 def find_need() -> timedelta:
@@ -39,9 +41,10 @@ def check_retention(app_configs: Any, databases: Sequence[str] | None = None, **
 
 
 def _list_looks() -> Iterator[tuple[Rule, timedelta]]:
-    in_force = RuleVersion.objects.filter(rule__state=RuleState.ACTIVE).order_by("rule_id", "-number")
-    for version in in_force.distinct("rule_id").select_related("rule"):
-        yield version.rule, _measure_look(parse_definition(msgspec.json.encode(version.definition)))
+    for version in list_in_force():
+        # One that cannot be read looks at nothing.
+        with suppress(RuleInvalid):
+            yield version.rule, _measure_look(compile_stored(version.definition).definition)
 
 
 def _measure_look(definition: RuleDefinition) -> timedelta:

@@ -10,17 +10,20 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import msgspec
+import structlog
 
 from tracking.log.write import Connection
 from triggers.models import RuleState
-from triggers.rules.compile import CompiledRule, compile_rule
+from triggers.rules.compile import CompiledRule
 from triggers.rules.definition import Abandonment, EventTrigger, Inactivity, Once, RuleDefinition, SessionEnd
-from triggers.rules.parse import parse_definition
+from triggers.rules.errors import RuleInvalid
+from triggers.rules.stored import compile_stored
 
 MAX_STEP = timedelta(seconds=60)
 STEPS_IN_SILENCE = 30
 """A silence may be found a tenth of its length too late: a step, a second between scans and the horizon add up."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +81,14 @@ class ActiveRule:
 
 @dataclass(kw_only=True)
 class RuleIndex:
-    """The rules in force at a place of the log, by what they wait for."""
+    """The rules in force at a place of the log, by what they wait for; `broken` cannot be read, and start nothing."""
 
     rules: dict[int, ActiveRule] = field(default_factory=dict)
     by_event: dict[str, list[ActiveRule]] = field(default_factory=dict)
     by_armed: dict[str, list[ActiveRule]] = field(default_factory=dict)
     by_ended: dict[str, list[ActiveRule]] = field(default_factory=dict)
     silences: list[ActiveRule] = field(default_factory=list)
+    broken: set[int] = field(default_factory=set)
     step: timedelta = MAX_STEP
 
     def add(self, rule: ActiveRule) -> None:
@@ -119,6 +123,7 @@ class RuleBook:
         self._versions: list[tuple[int, int, ActiveRule | None]] = []
         self._indexes: dict[int, RuleIndex] = {}
         self._compiled: dict[int, CompiledRule] = {}
+        self._broken: set[int] = set()
         self._slacks: dict[str, timedelta] = {}
 
     def refresh(self, connection: Connection) -> None:
@@ -169,17 +174,27 @@ class RuleBook:
     ) -> ActiveRule | None:
         if state != RuleState.ACTIVE:
             return None
+        if version_id in self._broken:
+            return None
         if version_id not in self._compiled:
-            self._compiled[version_id] = compile_rule(parse_definition(msgspec.json.encode(definition)))
+            try:
+                self._compiled[version_id] = compile_stored(definition)
+            except RuleInvalid as invalid:
+                # It alone starts nothing. The dashboard and its page say so too.
+                self._broken.add(version_id)
+                log.error("rule_broken", rule_id=rule_id, version_id=version_id, problem=str(invalid))
+                return None
         compiled = self._compiled[version_id]
         return ActiveRule(rule_id=rule_id, version_id=version_id, compiled=compiled, includes_past=includes_past)
 
     def _build(self, count: int) -> RuleIndex:
-        in_force: dict[int, ActiveRule | None] = {}
-        for rule_id, _, rule in self._versions[:count]:
-            in_force[rule_id] = rule
+        in_force: dict[int, tuple[int, ActiveRule | None]] = {}
+        for rule_id, version_id, rule in self._versions[:count]:
+            in_force[rule_id] = (version_id, rule)
         index = RuleIndex()
-        for rule in in_force.values():
+        for rule_id, (version_id, rule) in in_force.items():
             if rule is not None:
                 index.add(rule)
+            elif version_id in self._broken:
+                index.broken.add(rule_id)
         return index

@@ -18,6 +18,7 @@ from engagement.admin.remember import remember
 from engagement.lib.charts import Chart, make_chart
 from tracking.refusals import Breaking, find_breaking
 from triggers.admin.destination_words import load_failing
+from triggers.broken_rules import list_broken
 from triggers.models import DestinationProgress, SendingSwitch
 
 _FRESH_SECONDS = 10
@@ -31,6 +32,7 @@ def show_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
         "standstills": find_standstills() if _may_see_operation(request.user) else [],
         "breaking": _load_breaking(request.user),
         "failing": _load_failing(request.user),
+        "broken_rules": list_broken() if request.user.has_perm("triggers.view_rule") else [],
         "is_stopped": _is_stopped(request.user),
         "steps": steps if not all(step.is_done for step in steps) else [],
         "tiles": _load_tiles(request.user),

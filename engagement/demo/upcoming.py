@@ -1,6 +1,7 @@
 """What happens next if the visitor does nothing: the waits that run for them, each with its moment."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,9 +9,11 @@ from uuid import UUID
 import msgspec
 
 from tracking.models import Event
-from triggers.models import RuleState, RuleVersion, Timer
+from triggers.broken_rules import list_in_force
+from triggers.models import Timer
 from triggers.rules.definition import Abandonment, Inactivity, RuleDefinition, SessionEnd
-from triggers.rules.parse import parse_definition
+from triggers.rules.errors import RuleInvalid
+from triggers.rules.stored import compile_stored
 
 _GRACE = timedelta(seconds=15)
 
@@ -35,18 +38,14 @@ class Upcoming(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_active_rules() -> dict[int, ActiveDefinition]:
     """Return the rules in force, by id."""
-    versions = (
-        RuleVersion.objects.filter(rule__state=RuleState.ACTIVE, state=RuleState.ACTIVE)
-        .select_related("rule")
-        .order_by("rule_id", "-number")
-        .distinct("rule_id")
-    )
-    return {version.rule_id: _read_version(version) for version in versions}
-
-
-def _read_version(version: RuleVersion) -> ActiveDefinition:
-    definition = parse_definition(version.definition)
-    return ActiveDefinition(rule_id=version.rule_id, name=version.rule.name, definition=definition)
+    found = {}
+    for version in list_in_force():
+        with suppress(RuleInvalid):
+            definition = compile_stored(version.definition).definition
+            found[version.rule_id] = ActiveDefinition(
+                rule_id=version.rule_id, name=version.rule.name, definition=definition
+            )
+    return found
 
 
 def find_upcoming(

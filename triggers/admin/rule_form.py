@@ -20,7 +20,7 @@ from triggers.admin.rule_parts import (
     compose_definition,
     load_names,
     place_error,
-    read_definition,
+    read_fields,
 )
 from triggers.models import Rule, Template
 from triggers.rules.definition import RuleDefinition
@@ -87,7 +87,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         instance = kwargs.get("instance")
         definition = instance.definition if instance is not None and instance.definition else None
         given = kwargs.get("initial") or {}
-        own = read_definition(definition or given.pop("definition", None) or {})
+        own = read_fields(definition or given.pop("definition", None) or {})
         super().__init__(*args, **kwargs | {"initial": own | given})
         self.condition_errors: list[RuleError] = []
         self.parsed: RuleDefinition | None = None

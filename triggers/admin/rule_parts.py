@@ -108,6 +108,15 @@ def read_definition(definition: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def read_fields(definition: Any) -> dict[str, Any]:
+    """Return what stands in the form's fields; those of a new rule for one that cannot be read."""
+    try:
+        fields = read_definition(definition)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return read_definition({})
+    return fields if fields["kind"] in KIND_FIELDS else read_definition({})
+
+
 def _span(seconds: int | None) -> timedelta | None:
     return timedelta(seconds=seconds) if seconds is not None else None
 

@@ -85,11 +85,13 @@ class RuleSteps:
 def describe_step(rule: Rule, name: str) -> dict[str, Any]:
     """Return what is shown before a step: the sentence, what changes, whom it concerns, and what forbids it."""
     in_force = find_in_force(rule)
-    definition = in_force.definition if name == "resume" and in_force is not None else rule.definition
+    stored = in_force.definition if name == "resume" and in_force is not None else rule.definition
+    definition: dict[str, Any] = stored if isinstance(stored, dict) else {}
+    template_id = definition.get("template")
     parsed, errors = check_rule(definition) if name in ("activate", "resume") else (None, [])
-    template = Template.objects.filter(pk=definition.get("template")).first()
+    template = Template.objects.filter(pk=template_id).first() if isinstance(template_id, int) else None
     problems = [error.message for error in errors]
-    if name == "activate" and definition.get("template") is not None and template is None:
+    if name == "activate" and template_id is not None and template is None:
         problems.append("Its message is gone: choose another.")
     return {
         "sentence": say_definition(definition),

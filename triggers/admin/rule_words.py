@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from engagement.lib.say import say_moment
 from tracking.models import EventType
 from triggers.admin.rule_parts import load_names
+from triggers.broken_rules import list_broken
 from triggers.models import Activation, Rule, RuleState, RuleVersion
 from triggers.rules.describe import describe_rule
 from triggers.rules.errors import RuleInvalid
@@ -23,23 +24,27 @@ def show_rule_state(state: str) -> str:
 
 
 def say_definition(definition: Mapping[str, Any]) -> str:
-    """Return a stored rule as a sentence, "" for one that is not complete."""
+    """Return a stored rule as a sentence, "" for one that is not complete or cannot be read."""
     try:
         return describe_rule(parse_definition(definition), load_names())
-    except RuleInvalid:
+    except (RuleInvalid, ValueError, TypeError, RecursionError):
         return ""
 
 
-def list_awaited(definition: Mapping[str, Any]) -> set[str]:
+def list_awaited(definition: Any) -> set[str]:
     """Return the names of the events without which a rule can never start."""
-    trigger = definition.get("trigger") or {}
-    return {name for key in ("event", "started_by") if (name := trigger.get(key))}
+    return _read_names(definition, "event", "started_by")
 
 
-def list_ends(definition: Mapping[str, Any]) -> set[str]:
+def list_ends(definition: Any) -> set[str]:
     """Return the names of the events by which people are left out: misspelled, everybody would be written to."""
-    ended_by = (definition.get("trigger") or {}).get("ended_by")
-    return {ended_by} if ended_by else set()
+    return _read_names(definition, "ended_by")
+
+
+def _read_names(definition: Any, *keys: str) -> set[str]:
+    trigger = definition.get("trigger") if isinstance(definition, dict) else None
+    found = [trigger.get(key) for key in keys] if isinstance(trigger, dict) else []
+    return {name for name in found if name and isinstance(name, str)}
 
 
 def find_unseen(names: Iterable[str]) -> set[str]:
@@ -60,8 +65,19 @@ def find_last_activation(rule_id: int) -> datetime | None:
     return newest.first()
 
 
-def list_worries(rule: Rule, unseen: set[str], last_at: datetime | None, active_since: datetime | None) -> list[str]:
-    """Return what a marketer should know of a rule that may not do what is expected of it."""
+def list_worries(
+    rule: Rule,
+    unseen: set[str],
+    last_at: datetime | None,
+    active_since: datetime | None,
+    broken: Mapping[int, str],
+) -> list[str]:
+    """Return what a marketer should know of a rule that may not do what is expected of it.
+
+    `broken` are the problems of rules that cannot be read, by id.
+    """
+    if rule.pk in broken:
+        return [f"It cannot be read, and starts nothing: {broken[rule.pk]} Save it and activate it again."]
     worries = [
         f"It waits for “{name}”, which no app has sent yet." for name in sorted(list_awaited(rule.definition) & unseen)
     ]
@@ -72,6 +88,11 @@ def list_worries(rule: Rule, unseen: set[str], last_at: datetime | None, active_
     if rule.state == RuleState.ACTIVE and active_since is not None and (last_at is None or last_at < active_since):
         worries.append(f"It has not matched anybody since it was activated, {say_moment(active_since)}.")
     return worries
+
+
+def load_broken() -> dict[int, str]:
+    """Return what is wrong with the active rules that cannot be read, by id."""
+    return {one.rule_id: one.problem for one in list_broken()}
 
 
 def find_in_force(rule: Rule) -> RuleVersion | None:

@@ -23,6 +23,7 @@ from triggers.admin.rule_words import (
     find_unseen_in,
     is_changed,
     list_worries,
+    load_broken,
     say_definition,
     show_rule_state,
 )
@@ -41,9 +42,9 @@ class RuleList(UnfoldChangeList):  # type: ignore[misc]
         """Read the page, then, at once for all rows, which awaited events were never seen."""
         super().get_results(request)
         rows: list[Any] = list(self.result_list)  # type: ignore[has-type]
-        unseen = find_unseen_in(rule.definition for rule in rows)
+        unseen, broken = find_unseen_in(rule.definition for rule in rows), load_broken()
         for rule in rows:
-            rule.worries = list_worries(rule, unseen, rule.last_at, rule.active_since)
+            rule.worries = list_worries(rule, unseen, rule.last_at, rule.active_since, broken)
         self.result_list = rows
 
 
@@ -171,7 +172,7 @@ def describe_rule_page(rule: Rule) -> dict[str, Any]:
         "in_force": in_force,
         "is_changed": is_changed(rule, in_force),
         "last_at": last_at,
-        "worries": list_worries(rule, find_unseen_in([rule.definition]), last_at, since),
+        "worries": list_worries(rule, find_unseen_in([rule.definition]), last_at, since, load_broken()),
         "versions": [
             {"row": row, "state": show_rule_state(row.state), "sentence": say_definition(row.definition)}
             for row in versions

@@ -80,6 +80,8 @@ class _Asked:
 
     def answer(self, rule: Rule) -> Answer:
         active = self.index.rules.get(rule.pk)
+        if rule.pk in self.index.broken:
+            return self._say(rule, "Its version in force then cannot be read: it starts nothing.")
         if active is None:
             return self._say(rule, "It was not active when this event was logged.")
         if rule.pk not in self.started:
