@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 from django.core.cache import cache
 from django_celery_beat.schedulers import DatabaseScheduler
+from structlog import get_logger
 
 from engagement.lib.postgres import open_connection
 
@@ -13,6 +14,8 @@ _STANDBY_SECONDS = 1.0
 _TIMEOUT_MS = 60_000
 _WAITING_SECONDS = 5
 """After so long a message counts as lost: with its broker, or with the worker that had fetched it."""
+
+log = get_logger()
 
 
 def note_fetched(task: str) -> None:
@@ -39,7 +42,12 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Send a task's message unless its last one still waits: while no worker is there, they must not pile up."""
         if cache.add(f"waiting:{entry.task}", 1, timeout=_WAITING_SECONDS):
-            super().apply_entry(entry, producer=producer)
+            try:
+                self.apply_async(entry, producer=producer, advance=False)
+            except Exception as error:
+                # celery says it with two tracebacks, each second, for each task.
+                log.warning("task_not_sent", task=entry.task, error=str(error))
+                note_fetched(entry.task)
 
     def _lead(self) -> bool:
         try:

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_postrun, task_prerun, worker_init
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_init
 from django.core.cache import cache
 from kombu import Connection
 from kombu.transport import redis as redis_transport
@@ -97,6 +97,11 @@ def note_heartbeat(task: Any = None, state: str | None = None, **_: Any) -> None
     """Remember when each task last succeeded: what the dashboard's warning looks at."""
     if task is not None and state == "SUCCESS":
         cache.set(f"heartbeat:{task.name}", time.time(), HEARTBEAT_SECONDS)
+
+
+@setup_logging.connect
+def keep_our_logging(**_: Any) -> None:
+    """Who answers this signal keeps celery from setting levels of its own: LOG_LEVEL holds here too."""
 
 
 @worker_init.connect

@@ -17,6 +17,8 @@ _SHARED: list[structlog.typing.Processor] = [
 
 _SPARING = ("django.request", "tracking.api.ingest", "tracking.api.hooks")
 """What says a line for a request, so that whoever sends requests would fill the disk."""
+_REPEATING = ("celery", "kombu", "amqp", "django_celery_beat", "engagement", "tracking.log.nudge", "tracking.valkey")
+"""What says a line for each try while a service is away: several a second, each with its traceback."""
 _EACH_SECONDS = 10.0
 
 
@@ -28,16 +30,16 @@ class Sparing(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._passed: dict[tuple[str, object], float] = {}
-        self._left_out: Counter[tuple[str, object]] = Counter()
+        self._passed: dict[tuple[object, ...], float] = {}
+        self._left_out: Counter[tuple[object, ...]] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a line is written."""
-        if record.exc_info:
-            return True
+        return bool(record.exc_info) or self._pass(record, (record.name, getattr(record, "status_code", _read(record))))
+
+    def _pass(self, record: logging.LogRecord, kind: tuple[object, ...]) -> bool:
         msg: Any = record.msg
-        event = msg.get("event") if isinstance(msg, dict) else None
-        kind = (record.name, getattr(record, "status_code", event))
+        event = _read(record)
         if record.created - self._passed.get(kind, 0.0) < _EACH_SECONDS:
             self._left_out[kind] += 1
             return False
@@ -49,6 +51,28 @@ class Sparing(logging.Filter):
         return True
 
 
+class SparingRepeated(Sparing):
+    """The same for warnings and errors of `_REPEATING`, with or without a traceback.
+
+    A kind is the logger, the text before its values are put in, the task, and the kind of the exception.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is written."""
+        if record.levelno < logging.WARNING or not record.name.startswith(_REPEATING):
+            return True
+        values: Any = record.args
+        fields = values if isinstance(values, dict) else record.msg if isinstance(record.msg, dict) else {}
+        error = record.exc_info[0] if record.exc_info else None
+        text = _read(record) or str(record.msg)
+        return self._pass(record, (record.name, text, fields.get("task", fields.get("name")), error))
+
+
+def _read(record: logging.LogRecord) -> object:
+    """The name of an event of ours."""
+    return record.msg.get("event") if isinstance(record.msg, dict) else None
+
+
 def configure_logs(level: str) -> None:
     """Send our own lines and those of the libraries to standard error, as logfmt."""
     renderer = structlog.processors.LogfmtRenderer(bool_as_flag=False)
@@ -58,9 +82,13 @@ def configure_logs(level: str) -> None:
             foreign_pre_chain=_SHARED, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
         )
     )
+    handler.addFilter(SparingRepeated())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper() if level.upper() in logging.getLevelNamesMapping() else "INFO")
+    if root.level > logging.DEBUG:
+        # It says a line for each task that begins or ends, and some begin each second.
+        logging.getLogger("celery").setLevel(max(root.level, logging.WARNING))
     sparing = Sparing()
     for name in _SPARING:
         logging.getLogger(name).addFilter(sparing)

@@ -172,8 +172,8 @@ class Supervisor:
             "--without-gossip",
             "--without-mingle",
         ]
-        self._add("worker", [*celery, *worker, "-l", "warning"])
-        self._add("beat", [*celery, "beat", "-l", "warning", "--pidfile="])
+        self._add("worker", [*celery, *worker])
+        self._add("beat", [*celery, "beat", "--pidfile="])
 
     def _add(self, name: str, command: list[str], extra: Mapping[str, str] | None = None) -> None:
         environment = self._full_environment() | dict(extra or {})

@@ -104,6 +104,10 @@ class Installation:
         """Wait until the mail of somebody came."""
         wait_for(lambda: any(mail["To"] == user_id for mail in self.mail.mails), patience=patience)
 
+    def read_log(self, name: str) -> str:
+        """Return what worker or beat have written."""
+        return (self.platform.state / "logs" / f"{name}.log").read_text()
+
     def close(self) -> None:
         """Stop everything."""
         self.platform.stop()
@@ -171,10 +175,12 @@ def test_the_worker_survives_its_broker_and_events_wait_for_it(installation: Ins
         away.__enter__()
     user_id = installation.sign_up()
     assert installation.open_page("/admin/login/") == 200
+    wait_for(lambda: "task_not_sent" in installation.read_log("beat"))
     away.__exit__(None, None, None)
 
     installation.wait_for_mail(user_id)
     assert installation.find_workers() == installation.workers
+    assert "Traceback" not in installation.read_log("beat")
 
 
 def test_whoever_reports_is_told_to_come_again_while_the_database_is_away(installation: Installation) -> None:
@@ -199,6 +205,10 @@ def test_a_mail_waits_for_its_server_and_all_else_goes_on(installation: Installa
     user_id = installation.sign_up()
     with installation.platform.connect() as connection:
         wait_for(lambda: connection.execute(retried).rowcount)
+        log = installation.read_log("worker")
+        assert "event=delivery" in log
+        assert "outcome=retry cause=ConnectionRefusedError" in log
+        assert "@example.com" not in log
         installation.mail.start()
         wait_for(lambda: connection.execute(retried).rowcount + len(installation.mail.mails))
     installation.wait_for_mail(user_id)

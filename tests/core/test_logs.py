@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from engagement.logs import Sparing
+from engagement.logs import Sparing, SparingRepeated, configure_logs
 
 
 class Heard(logging.Handler):
@@ -56,6 +56,41 @@ def test_events_are_kinds_and_tracebacks_always_pass(heard: Heard) -> None:
         except ValueError:
             logger.exception("broken")
     assert heard.lines == ["{'event': 'away'}", "{'event': 'back'}", "broken", "broken"]
+
+
+def test_of_an_outage_that_each_task_meets_one_traceback_a_kind_passes() -> None:
+    sparing = SparingRepeated()
+
+    def fail(task: str, error: type[Exception], at: float) -> bool:
+        failed = (error, error(), None)
+        fields = {
+            "levelno": logging.ERROR,
+            "msg": "Task %(name)s: %(exc)s",
+            "args": {"name": task, "exc": ""},
+            "exc_info": failed,
+        }
+        return sparing.filter(logging.makeLogRecord({"name": "celery.app.trace", "created": at} | fields))
+
+    assert [fail("scan", OSError, 1000 + second) for second in range(12)] == [True] + [False] * 9 + [True, False]
+    assert fail("copy", OSError, 1001)
+    assert fail("scan", ValueError, 1001)
+
+
+def test_a_level_holds_for_our_lines_and_celery_says_none_for_each_task() -> None:
+    root, celery = logging.getLogger(), logging.getLogger("celery")
+    before = root.handlers, root.level, celery.level
+    try:
+        configure_logs("info")
+        assert (root.level, logging.getLogger("celery.app.trace").getEffectiveLevel()) == (
+            logging.INFO,
+            logging.WARNING,
+        )
+        configure_logs("error")
+        assert logging.getLogger("celery.app.trace").getEffectiveLevel() == logging.ERROR
+    finally:
+        root.handlers = before[0]
+        root.setLevel(before[1])
+        celery.setLevel(before[2])
 
 
 def test_the_lines_of_refused_requests_are_spared() -> None:

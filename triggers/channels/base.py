@@ -20,10 +20,11 @@ class SendResult(StrEnum):
 
 
 class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """A result with the other side's words, cut at 500 characters."""
+    """A result with the other side's words, cut at 500 characters. `cause` is for the log: it holds no address."""
 
     result: SendResult
     detail: str = ""
+    cause: str = ""
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):

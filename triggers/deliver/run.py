@@ -9,6 +9,7 @@ import msgspec
 import psycopg
 import structlog
 
+from engagement.lib.failure import locate
 from tracking.log.write import Connection
 from tracking.registry import Registry
 from triggers.channels import CHANNELS
@@ -55,7 +56,6 @@ def deliver_due(connection: Connection, registry: Registry, limit: int = LIMIT) 
             outcome = deliver_one(connection, delivery, registry, sessions)
             waiting = waiting[1:]
             outcomes[outcome] += 1
-            log.info("delivery", delivery_id=str(delivery.id), rule_id=delivery.rule_id, outcome=outcome)
     finally:
         for session in sessions.values():
             session.close()
@@ -73,16 +73,27 @@ def deliver_one(connection: Connection, claimed: Claimed, registry: Registry, se
     except psycopg.OperationalError:
         raise
     except Exception as error:
-        log.error("delivery_failed", delivery_id=str(claimed.id), rule_id=claimed.rule_id, exc_info=error)
+        _log(claimed, "failed", locate(error))
         record_failure(connection, claimed, error, _read_clock(connection))
         return "failed"
     if not isinstance(prepared, Prepared):
+        _log(claimed, prepared)
         return prepared
     if channel.name not in sessions:
         sessions[channel.name] = channel.open_session()
     outcome = _send(sessions[channel.name], prepared)
+    _log(claimed, outcome.result.value, outcome.cause)
     record_outcome(connection, claimed, outcome, _read_clock(connection))
     return outcome.result.value
+
+
+def _log(claimed: Claimed, outcome: str, cause: str = "") -> None:
+    """One line for each delivery: a warning where something failed."""
+    fields = {"delivery_id": str(claimed.id), "rule_id": claimed.rule_id, "channel": claimed.channel}
+    if cause:
+        log.warning("delivery", **fields, attempt=claimed.attempts + 1, outcome=outcome, cause=cause)
+    else:
+        log.info("delivery", **fields, outcome=outcome)
 
 
 def _read_clock(connection: Connection) -> datetime:
@@ -95,8 +106,8 @@ def _send(session: Session, prepared: Prepared) -> SendOutcome:
     try:
         return session.send(prepared)
     except Exception as error:
-        log.error("channel_raised", delivery_id=str(prepared.id), exc_info=error)
-        return SendOutcome(result=SendResult.IN_DOUBT, detail=f"{type(error).__name__}: {error}"[:500])
+        says = f"{type(error).__name__}: {error}"[:500]
+        return SendOutcome(result=SendResult.IN_DOUBT, detail=says, cause=locate(error))
 
 
 def hand_over(connection: Connection, claimed: Claimed, channel: Channel, registry: Registry) -> Prepared | str:

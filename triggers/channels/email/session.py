@@ -70,7 +70,7 @@ class SmtpSession:
             connection.has_body_begun = False
         except (OSError, smtplib.SMTPException) as error:
             self.close()
-            self._unreachable = SendOutcome(result=SendResult.RETRY, detail=_describe(error))
+            self._unreachable = _make_outcome(SendResult.RETRY, error)
             return self._unreachable
         try:
             mail = compose(message)
@@ -83,7 +83,7 @@ class SmtpSession:
             self.close()
             return outcome
         except ValueError as error:
-            return SendOutcome(result=SendResult.REJECTED, detail=str(error)[:_LIMIT])
+            return SendOutcome(result=SendResult.REJECTED, detail=str(error)[:_LIMIT], cause="ValueError")
         return SendOutcome(result=SendResult.ACCEPTED)
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ class BackendSession:
         try:
             get_connection(fail_silently=False).send_messages([compose(message)])
         except Exception as error:
-            return SendOutcome(result=SendResult.IN_DOUBT, detail=_describe(error))
+            return _make_outcome(SendResult.IN_DOUBT, error)
         return SendOutcome(result=SendResult.ACCEPTED)
 
     def close(self) -> None:
@@ -131,7 +131,7 @@ def _judge(error: Exception, *, has_body_begun: bool) -> SendOutcome:
         result = SendResult.REJECTED
     else:
         result = SendResult.IN_DOUBT if has_body_begun else SendResult.RETRY
-    return SendOutcome(result=result, detail=_describe(error))
+    return _make_outcome(result, error)
 
 
 def _read_code(error: Exception) -> int:
@@ -141,5 +141,9 @@ def _read_code(error: Exception) -> int:
     return error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else 0
 
 
-def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:_LIMIT]
+def _make_outcome(result: SendResult, error: Exception) -> SendOutcome:
+    """A server's words may repeat the address: the log hears the kind of the error and the server's code."""
+    name = type(error).__name__
+    return SendOutcome(
+        result=result, detail=f"{name}: {error}"[:_LIMIT], cause=f"{name} {_read_code(error) or ''}".strip()
+    )
