@@ -7,6 +7,8 @@ from django import forms
 from django.utils.datastructures import MultiValueDict
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
+from engagement.lib.say import say_span
+
 UNITS = ((86_400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
@@ -58,3 +60,10 @@ class DurationInUnitsField(forms.MultiValueField):
         if not data_list or data_list[0] is None:
             return None
         return timedelta(seconds=data_list[0] * data_list[1])
+
+    def say_value(self, value: Any) -> str:
+        """Return a number and a unit, as the browser sends them, in words."""
+        number, unit = (str(part or "").strip() for part in value)
+        return (
+            say_span(timedelta(seconds=int(number) * int(unit))) if number.isdecimal() and unit.isdecimal() else number
+        )

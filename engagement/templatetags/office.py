@@ -1,10 +1,12 @@
 """What the admin's own templates need to say."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from django import template
+from django.contrib.admin.models import LogEntry
 
 from engagement.lib.say import mark_moment, mark_names, say_moment, say_span
 
@@ -58,3 +60,14 @@ def plural(number: int, words: str) -> str:
 def as_plain(value: Any) -> str:
     """A JSON value on one line; a text as it is."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+@register.filter
+def changes(entry: LogEntry) -> list[list[str]]:
+    """What an entry of the history has changed: label, old, new of each field."""
+    try:
+        told = json.loads(entry.change_message)
+    except ValueError:
+        return []
+    parts = [one.get("changed", {}) for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    return [change for part in parts for change in part.get("values", ())]

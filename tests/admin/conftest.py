@@ -1,12 +1,15 @@
 """The staff: Mara writes rules, Dev connects apps, Oskar keeps it running; each in one group only."""
 
 from collections.abc import Callable
+from ipaddress import ip_network
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from engagement.groups import ensure_groups
+from tests.admin.installation import fill_installation
 
 Login = Callable[[str], Client]
 STAFF = {"Marketer": "mara", "Developer": "dev", "Operator": "oskar"}
@@ -28,3 +31,10 @@ def login() -> Login:
         return client
 
     return sign_in
+
+
+@pytest.fixture
+def installation(log: None, settings: LazySettings) -> None:
+    """An installation in which everything has happened."""
+    settings.OUTBOUND_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
+    fill_installation()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -128,13 +129,17 @@ def test_saving_does_not_undo_a_pause_that_came_meanwhile(
     destination, _ = make_webhook(client, other_side)
     switch(client, destination, "on")
 
+    # It waits for the saving, which has locked the destination.
+    pausing = Thread(target=pause, args=[destination])
+
     def pause_meanwhile(saved: Destination, secrets: dict[str, str]) -> None:
-        pause(destination)
+        pausing.start()
         write_secrets(saved, secrets)
 
     monkeypatch.setattr(destination_form, "write_secrets", pause_meanwhile)
     form = {"name": "Renamed", "url": other_side.url, "per_request": "1"} | COPIED
     client.post(f"{PAGE}{destination.pk}/change/", form)
+    pausing.join(timeout=30)
     destination.refresh_from_db()
     assert (destination.name, destination.state) == ("Renamed", "paused")
 

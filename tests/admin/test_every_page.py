@@ -1,104 +1,32 @@
 """Every page of the admin opens on an installation in which everything has happened, whoever asks for it."""
 
-import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from ipaddress import ip_network
 from typing import Any
 
-import pytest
-from axes.models import AccessAttempt
-from django.conf import LazySettings
 from django.contrib import admin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.db.models import Model
-from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
-from django_celery_beat.models import ClockedSchedule, CrontabSchedule, SolarSchedule
 
-from engagement.groups import GROUPS, ensure_groups
-from engagement.schedules import ensure_schedules
-from tests.admin.test_permissions import make_in_doubt
-from tests.admin.test_resending import order
-from tests.admin.test_resending import send as send_events
-from tests.cast import add_to_cart, approve, make_rule, make_source, make_template
-from tests.forward.conftest import forward
-from tests.other_side import OtherSide
-from tests.tracking.hooks.senders import make_hook
-from tests.tracking.hooks.senders import send as send_payload
+from engagement.groups import GROUPS
+from tests.admin.installation import sign_in
 from tracking.models import (
-    Erasure,
     Event,
     HookPayload,
     Profile,
     Quarantined,
     Resending,
     SchemaVersion,
-    SetAside,
     Source,
 )
-from triggers.forward.kinds.webhook import make_secret
-from triggers.forward.secrets import write_secrets
-from triggers.forward.switch import switch_on
-from triggers.models import Activation, CopyLease, Delivery, Destination, Rule, SendingSwitch
+from triggers.models import Activation, Delivery, Destination, SendingSwitch
 
-PRICED = {"type": "object", "properties": {"price": {"type": "number"}}}
 NOBODY = "staff without a group"
 OPEN_TO_ALL = {
     f"/admin/{page}"
     for page in ("", "login/", "jsi18n/", "first-steps.json", "search/", "password_change/", "password_change/done/")
 }
 _ELSEWHERE = {"logout", "view_on_site"}
-
-
-@pytest.fixture
-def installation(log: None, settings: LazySettings) -> Iterator[None]:
-    """All that can happen has happened once: each model of the admin has a row."""
-    settings.OUTBOUND_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
-    server = OtherSide()
-    ensure_groups()
-    ensure_schedules()
-    approve("order_completed", PRICED, policy="quarantine")
-    source = make_source()
-    hook = make_hook(source, mapping={"event": "$.type", "user_id": "$.customer"})
-    destination = Destination(name="Warehouse", kind="webhook", settings={"url": f"{server.url}/hook"})
-    write_secrets(destination, {"signing_secret": make_secret()})
-    destination.save()
-    switch_on(destination)
-    make_rule(trigger={"kind": "event", "event": "add_to_cart"}, template=make_template().pk)
-    add_to_cart(source)
-    send_events(source, order(1))
-    send_payload(hook, {"type": "x", "client": "ada"})
-    forward()
-    server.stop()
-    assert CopyLease.objects.exists()
-    _add_what_nobody_did(source)
-    yield
-    Quarantined.objects.all().delete()
-
-
-def _add_what_nobody_did(source: Source) -> None:
-    now = datetime.now(UTC)
-    make_in_doubt()
-    Rule.objects.create(name="Draft", definition={})
-    SendingSwitch.objects.create(pk=1)
-    SetAside.objects.create(consumer="evaluator", lane=0, seq=1, event_id=uuid.uuid4(), reason="x", created_at=now)
-    Resending.objects.create(source=source, is_held=False, code="x", last_id=0, total=0, started_at=now)
-    Erasure.objects.create(id=uuid.uuid4(), profile_hash=uuid.uuid4(), requested_at=now, requested_by="test", counts={})
-    CrontabSchedule.objects.create()
-    SolarSchedule.objects.create(event="sunrise", latitude=52, longitude=13)
-    ClockedSchedule.objects.create(clocked_time=now)
-    AccessAttempt.objects.create(username="eve", ip_address="192.0.2.7", failures_since_start=1)
-    User.objects.create_user("somebody", password="x")
-
-
-def sign_in(group: str) -> Client:
-    """Return a client of a group, of a superuser for "", that answers 500 where a browser would see it."""
-    user = User.objects.create_user(f"in {group}", password="x", is_staff=True, is_superuser=not group)
-    user.groups.set(Group.objects.filter(name=group))
-    client = Client(raise_request_exception=False)
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
 
 
 def list_pages() -> list[str]:

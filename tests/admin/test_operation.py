@@ -14,7 +14,7 @@ from engagement.admin.pulse import find_standstills
 from engagement.groups import ensure_groups
 from engagement.schedules import SCHEDULES, ensure_schedules
 from tests.admin.conftest import Login
-from tests.admin.test_permissions import make_in_doubt
+from tests.admin.installation import make_in_doubt
 from tests.cast import evaluate, make_rule, make_source, report
 from tracking.models import SetAside
 from triggers.evaluate.batch import Batch

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from tests.admin.conftest import Login
-from tests.admin.test_permissions import make_in_doubt
+from tests.admin.installation import make_in_doubt
 from tests.cast import ADA, evaluate, make_rule, make_source, make_template, report
 from tracking.event import compute_user_profile_id
 from tracking.models import Profile, Source

@@ -1,7 +1,7 @@
 """Who may do what: a real request for each cell of the matrix."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 import pytest
@@ -12,10 +12,11 @@ from django_celery_beat.models import PeriodicTask
 from engagement.lib.ids import compute_lane
 from engagement.schedules import ensure_schedules
 from tests.admin.conftest import Login
+from tests.admin.installation import make_in_doubt
 from tests.cast import approve, make_rule, make_source, make_template
 from tracking.models import EventType, Profile, Quarantined, Resending, SetAside, SourceKey
 from tracking.schemas import add_draft
-from triggers.models import Delivery, Destination, Rule, RuleState, SendingSwitch, Template
+from triggers.models import Destination, Rule, RuleState, SendingSwitch, Template
 
 pytestmark = pytest.mark.django_db
 
@@ -310,26 +311,6 @@ def test_ten_wrong_passwords_lock_the_name_even_for_the_right_one(client: Client
     answer = client.post("/admin/login/", {"username": "mara", "password": "correct horse"}, REMOTE_ADDR="192.0.2.7")
     assert answer.status_code == 429
     assert "_auth_user_id" not in client.session
-
-
-def make_in_doubt() -> Delivery:
-    """Make a delivery in doubt."""
-    profile, now = uuid.uuid4(), datetime.now(UTC)
-    return Delivery.objects.create(
-        id=uuid.uuid4(),
-        lane=compute_lane(profile),
-        activation_id=uuid.uuid4(),
-        profile_id=profile,
-        rule_id=1,
-        event_id=uuid.uuid4(),
-        channel="email",
-        state="in_doubt",
-        due_at=now,
-        expires_at=now + timedelta(days=1),
-        created_at=now,
-        updated_at=now,
-        message={"subject": "Your cart", "to": "ada@example.com", "sender": "shop@example.com", "html": "<p>Hi</p>"},
-    )
 
 
 def test_a_login_leads_to_the_dashboard_or_to_the_page_that_was_asked_for(client: Client) -> None:

@@ -33,6 +33,18 @@ def _place_field(label: str, help_text: str = "", placeholder: str = "$.") -> fo
     return forms.CharField(label=label, required=False, max_length=300, widget=widget, help_text=help_text)
 
 
+class PropertiesField(forms.CharField):
+    """The rows of properties, as the page's script writes them."""
+
+    def say_value(self, value: Any) -> str:
+        """Return the rows in words."""
+        try:
+            rows = _read_rows(str(value or ""))
+        except MappingUnread:
+            return str(value)
+        return ", ".join(f"{row.name} from {row.place}" for row in rows)
+
+
 class HookForm(forms.ModelForm):  # type: ignore[type-arg]
     """A webhook. A place is a JSONPath such as $.customer.id, or a header such as header:X-GitHub-Event."""
 
@@ -76,7 +88,7 @@ class HookForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldBooleanWidget(),
     )
     anonymous_id = _place_field("Anonymous id", "The visitor's id before they sign in, if the sender knows it.")
-    properties = forms.CharField(required=False, widget=forms.HiddenInput())
+    properties = PropertiesField(required=False, widget=forms.HiddenInput())
     whole_body = forms.BooleanField(
         label="Every key of the payload is a property too", required=False, widget=UnfoldBooleanWidget()
     )

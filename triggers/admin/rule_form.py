@@ -22,6 +22,7 @@ from triggers.admin.rule_parts import (
     place_error,
     read_fields,
 )
+from triggers.admin.rule_words import say_conditions
 from triggers.models import Rule, Template
 from triggers.rules.definition import RuleDefinition
 from triggers.rules.describe import describe_rule
@@ -31,6 +32,17 @@ from triggers.rules.errors import RuleError
 def _event_field(label: str, help_text: str = "") -> forms.CharField:
     widget = UnfoldAdminTextInputWidget(attrs={"list": "rule-events", "autocomplete": "off"})
     return forms.CharField(label=label, required=False, max_length=200, widget=widget, help_text=help_text)
+
+
+class ConditionsField(forms.CharField):
+    """The tree of conditions, as the page's script writes it."""
+
+    def say_value(self, value: Any) -> str:
+        """Return the conditions in words; what is no tree stays as it is."""
+        try:
+            return say_conditions(json.loads(value or "null"))
+        except ValueError:
+            return str(value)
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -54,7 +66,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
     emits = _event_field(
         "Name of the silence", "The event that the silence becomes on the timeline. Empty: the usual name."
     )
-    conditions = forms.CharField(required=False, widget=forms.HiddenInput())
+    conditions = ConditionsField(required=False, widget=forms.HiddenInput())
     template = forms.ModelChoiceField(
         label="Message",
         queryset=Template.objects.order_by("name"),

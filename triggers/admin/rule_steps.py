@@ -60,6 +60,9 @@ class RuleSteps:
             messages.warning(request, f"“{rule.name}” is {rule.state}: this step is not open to it.")
             return back
         effects = describe_step(rule, name)
+        if request.method == "POST" and request.POST.get("seen", effects["seen"]) != effects["seen"]:
+            messages.warning(request, "The rule was changed while this page was open. This is how it is now.")
+            return self._ask(request, rule, name, effects)
         if request.method != "POST" or effects["problems"]:
             return self._ask(request, rule, name, effects)
         by = request.user if isinstance(request.user, User) else None
@@ -94,6 +97,7 @@ def describe_step(rule: Rule, name: str) -> dict[str, Any]:
     if name == "activate" and template_id is not None and template is None:
         problems.append("Its message is gone: choose another.")
     return {
+        "seen": rule.updated_at.isoformat(),
         "sentence": say_definition(definition),
         "before": say_definition(in_force.definition)
         if in_force and name == "activate" and is_changed(rule, in_force)

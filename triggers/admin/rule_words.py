@@ -11,7 +11,7 @@ from tracking.models import EventType
 from triggers.admin.rule_parts import load_names
 from triggers.broken_rules import list_broken
 from triggers.models import Activation, Rule, RuleState, RuleVersion
-from triggers.rules.describe import describe_rule
+from triggers.rules.describe import describe_condition, describe_rule
 from triggers.rules.errors import RuleInvalid
 from triggers.rules.parse import parse_definition
 
@@ -29,6 +29,17 @@ def say_definition(definition: Mapping[str, Any]) -> str:
         return describe_rule(parse_definition(definition), load_names())
     except (RuleInvalid, ValueError, TypeError, RecursionError):
         return ""
+
+
+def say_conditions(tree: Any) -> str:
+    """Return a tree of conditions as a clause, "" for none or one that is not complete."""
+    try:
+        conditions = parse_definition(
+            {"format": 1, "trigger": {"kind": "event", "event": ""}, "conditions": tree}
+        ).conditions
+    except RuleInvalid:
+        return ""
+    return describe_condition(conditions, load_names()) if conditions is not None else ""
 
 
 def list_awaited(definition: Any) -> set[str]:
