@@ -5,6 +5,8 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
+from engagement.lib.postgres import steady_pool
+
 
 class EngagementConfig(AppConfig):
     """What holds the parts together."""
@@ -15,6 +17,8 @@ class EngagementConfig(AppConfig):
     def ready(self) -> None:
         """Register Celery's application and the checks; make the schedules once their tables stand."""
         from engagement import celery, checks  # noqa: F401
+
+        steady_pool()
 
         # The signal is sent for applications with models only, which this one is not.
         post_migrate.connect(_ensure_schedules, sender=apps.get_app_config("django_celery_beat"))

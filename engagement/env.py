@@ -13,6 +13,14 @@ from psycopg.conninfo import conninfo_to_dict
 
 _DATABASE_EXAMPLE = "the URL of a PostgreSQL database, such as postgresql://user:password@host:5432/name"
 _DATABASE_KEYS = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+# A server that vanished without a word (its machine, the network) is noticed within seconds; the URL may say otherwise.
+_DATABASE_PATIENCE = {
+    "connect_timeout": "3",
+    "tcp_user_timeout": "5000",
+    "keepalives_idle": "5",
+    "keepalives_interval": "1",
+    "keepalives_count": "5",
+}
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
@@ -76,7 +84,7 @@ def read_database(name: str) -> dict[str, Any]:
     config: dict[str, Any] = {"ENGINE": "django.db.backends.postgresql"}
     for key, libpq_key in _DATABASE_KEYS.items():
         config[key] = str(given.pop(libpq_key, "") or "")
-    return config | {"OPTIONS": given}
+    return config | {"OPTIONS": _DATABASE_PATIENCE | given}
 
 
 def read_cache(name: str) -> dict[str, Any]:

@@ -10,9 +10,22 @@ import msgspec
 import psycopg
 from django.db import connections
 from psycopg.types.json import set_json_loads
+from psycopg_pool.base import AttemptWithBackoff
 
 _DJANGO_ONLY = ("cursor_factory", "context", "prepare_threshold", "pool", "client_encoding")
 _TRANSACTION_TIMEOUT_VERSION = 170000
+
+_RECONNECT_SECONDS = 0.5
+
+
+def steady_pool() -> None:
+    """Have Django's pool of connections try again every half second while the database is away.
+
+    It would wait twice as long after each failure, and has no setting for it but one that ends trying: then whoever
+    waits for a connection waits in vain.
+    """
+    AttemptWithBackoff.INITIAL_DELAY = _RECONNECT_SECONDS
+    AttemptWithBackoff.DELAY_BACKOFF = 1.0
 
 
 def open_connection(application: str, *, timeout_ms: int) -> psycopg.Connection[tuple[Any, ...]]:

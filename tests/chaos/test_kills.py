@@ -2,13 +2,17 @@
 
 import json
 import mailbox
+import os
+import signal
 import socket
 import threading
+import time
 import urllib.error
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from tests.live import LivePlatform, start_platform, wait_for
@@ -170,6 +174,50 @@ def test_an_answer_that_was_lost_and_retried_is_one_event_of_one_person(
         status, answer = platform.post("/track-event", json.loads(body), X_Write_Key=keys["write_key"])
         assert (status, answer["results"][0]["id"]) == (202, str(first[0][0]))
         assert connection.execute(stored, (message_id,)).fetchall() == first
+
+
+@contextmanager
+def keep_away(platform: LivePlatform, seconds: float) -> Iterator[None]:
+    """Kill the database and Valkey, and let nobody start them again for a time."""
+    os.kill(platform.process.pid, signal.SIGSTOP)
+    try:
+        assert platform.kill("postgres -D") == platform.kill("valkey-server") == 1
+        yield
+        time.sleep(seconds)
+    finally:
+        os.kill(platform.process.pid, signal.SIGCONT)
+
+
+def wait_for_database(platform: LivePlatform) -> None:
+    def ask() -> bool:
+        with suppress(psycopg.OperationalError), platform.connect():
+            return True
+        return False
+
+    wait_for(ask, patience=60)
+
+
+def test_after_an_outage_every_part_is_back_within_seconds(
+    platform: LivePlatform, keys: dict[str, str], rule_id: int
+) -> None:
+    """It lasts so long that who waits twice as long after each failure sleeps through its end for several seconds."""
+    clients = [Client(platform, keys["secret_key"], 1) for _ in range(8)]
+    with keep_away(platform, 8):
+        for client in clients:
+            client.start()
+    wait_for_database(platform)
+    back = time.monotonic()
+    for client in clients:
+        client.join()
+    accepted_after = time.monotonic() - back
+    expected = {compute_activation_id(rule_id, client.accepted[0]) for client in clients}
+    wait_for(lambda: not find_missing(platform, "activation", expected), patience=60)
+    decided_after = time.monotonic() - back
+
+    assert accepted_after < 3
+    assert decided_after < 6
+    wait_until_settled(platform, expected)
+    assert_no_mail_twice(platform)
 
 
 def wait_until_settled(platform: LivePlatform, activation_ids: set[UUID]) -> None:
