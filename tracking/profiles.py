@@ -27,9 +27,10 @@ class ProfileState:
     """A profile while a batch is decided. `traits` is replaced, never changed: a decision may keep hold of it.
 
     `seen_at` is what the row says, at most a step behind the last activity, which is exact once the batch has seen
-    one. `joined` maps profiles of this person (hex) to the span of the log, from exclusive to inclusive, in which
-    they are theirs; the own one is there only when an earlier anonymous period ended. `is_readdressed` says that what
-    messages are addressed by, traits and links, has changed in this batch.
+    one. `joined` maps profiles of this person (hex) to the spans of the log, from exclusive to inclusive, in which
+    they are theirs, one after the other in one list; the own one is there only when an earlier period of it ended.
+    `linked_seq` is the place in the log of the sign-in by which this profile is `linked_to`'s. `is_readdressed` says
+    that what messages are addressed by, traits and links, has changed in this batch.
     """
 
     id: UUID
@@ -40,6 +41,7 @@ class ProfileState:
     traits: dict[str, Any]
     seen_at: datetime | None
     linked_to: UUID | None
+    linked_seq: int
     joined: dict[str, list[int]]
     asked: list[str]
     applied_seq: int
@@ -57,11 +59,17 @@ class ProfileState:
 def list_spans(profile_id: UUID, joined: dict[str, list[int]]) -> Spans:
     """Return all profiles of a person, their own first, with the part of the log in which they are theirs."""
     whole = {profile_id.hex: [0, OPEN]} | joined
-    return tuple((UUID(hexadecimal), since, until) for hexadecimal, (since, until) in whole.items())
+    return tuple((UUID(one), since, until) for one, bounds in whole.items() for since, until in pair_bounds(bounds))
+
+
+def pair_bounds(bounds: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the spans that stand one after the other in a list."""
+    return list(zip(bounds[::2], bounds[1::2], strict=True))
 
 
 PROFILE_COLUMNS = (
-    "id, lane, user_id, anonymous_id, source_id, traits, seen_at, linked_to, joined, asked, applied_seq, created_at"
+    "id, lane, user_id, anonymous_id, source_id, traits, seen_at, linked_to, linked_seq, joined, asked, applied_seq,"
+    " created_at"
 )
 _LOAD = f"select {PROFILE_COLUMNS} from profile where lane = %s and id = any(%s) order by id for no key update"
 _LOAD_ANY = f"select {PROFILE_COLUMNS} from profile where id = any(%s)"
@@ -72,11 +80,12 @@ _SAVE = f"""
 insert into profile ({PROFILE_COLUMNS})
 select {PROFILE_COLUMNS} from jsonb_to_recordset(%s) as x (
     id uuid, lane smallint, user_id text, anonymous_id text, source_id integer, traits jsonb, seen_at timestamptz,
-    linked_to uuid, joined jsonb, asked jsonb, applied_seq bigint, created_at timestamptz)
+    linked_to uuid, linked_seq bigint, joined jsonb, asked jsonb, applied_seq bigint, created_at timestamptz)
  order by id
 on conflict (id, lane) do update set
-    traits = excluded.traits, seen_at = excluded.seen_at, linked_to = excluded.linked_to, joined = excluded.joined,
-    asked = excluded.asked, applied_seq = excluded.applied_seq
+    traits = excluded.traits, seen_at = excluded.seen_at, linked_to = excluded.linked_to,
+    linked_seq = excluded.linked_seq, joined = excluded.joined, asked = excluded.asked,
+    applied_seq = excluded.applied_seq
 """
 _FIELDS = tuple(PROFILE_COLUMNS.split(", "))
 _SAVE_CHANGES = """
@@ -198,6 +207,7 @@ def start_profile(event: LoggedEvent) -> ProfileState:
         traits={},
         seen_at=None,
         linked_to=None,
+        linked_seq=0,
         joined={},
         asked=[],
         applied_seq=0,

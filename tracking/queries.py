@@ -6,7 +6,7 @@ from uuid import UUID
 
 from engagement.lib.ids import compute_boundary, read_moment
 from engagement.lib.records import pack_rows
-from tracking.event import IMPORT
+from tracking.event import IMPORT, compute_anonymous_profile_id
 from tracking.log.read import EVENT_COLUMNS, LoggedEvent
 from tracking.log.write import Connection
 from tracking.profiles import Spans
@@ -50,6 +50,11 @@ select {EVENT_COLUMNS} from {_OF_PERSON}
 _POINTER = """
 select seq from event
  where profile_id = %s and id >= %s and name = '$follow' and properties ->> 'event' = %s order by seq limit 1
+"""
+_SIGN_INS = """
+select source_id, anonymous_id, max(seq) from event
+ where profile_id = %s and seq > %s and seq < %s and anonymous_id is not null and source_id is not null and origin = 0
+ group by source_id, anonymous_id
 """
 _BY_ID = f"select {EVENT_COLUMNS} from event where id = any(%s)"
 
@@ -145,6 +150,15 @@ def find_named_events(
     """
     parameters = (*_split(person), name, since, after_seq, limit)
     return [LoggedEvent(*row) for row in connection.execute(_NAMED_SINCE, parameters).fetchall()]
+
+
+def find_sign_in(
+    connection: Connection, person_id: UUID, profile_id: UUID, *, after_seq: int, before_seq: int
+) -> int | None:
+    """Return where in the log somebody's own events last named a device, between two places; both exclusive."""
+    rows = connection.execute(_SIGN_INS, (person_id, after_seq, before_seq)).fetchall()
+    named = (seq for source_id, one, seq in rows if compute_anonymous_profile_id(source_id, one) == profile_id)
+    return max(named, default=None)
 
 
 def _split(person: Spans) -> tuple[list[UUID], list[int], list[int]]:

@@ -46,7 +46,7 @@ def list_steps() -> list[str]:
 
 @pytest.fixture
 def tablet(source: Source) -> Source:
-    """Ada uses it, Grace signs in, which leaves it nobody's; then Karen signs in."""
+    """Ada uses it, then Grace, then Karen."""
     make_rule("Cart", trigger=ON_CART)
     step = {"node": "compare", "field": {"from": "event", "path": "step"}, "operator": "is", "value": "other"}
     make_rule("Once", trigger=ON_CART, reentry={"kind": "once"}, conditions={"node": "not", "of": step})
@@ -54,7 +54,7 @@ def tablet(source: Source) -> Source:
     sign_in(source, "ada-lovelace")
     browse(source, "ada")
     sign_in(source, "grace-hopper")
-    browse(source, "nobody")
+    browse(source, "grace")
     sign_in(source, "karen-jones")
     browse(source, "karen")
     return source
@@ -63,9 +63,9 @@ def tablet(source: Source) -> Source:
 @pytest.mark.parametrize(
     ("person", "left"),
     [
-        ("ada-lovelace", ["nobody", "karen"]),
-        ("grace-hopper", ["before ada", "ada", "nobody", "karen"]),
-        ("karen-jones", ["before ada", "ada"]),
+        ("ada-lovelace", ["grace", "karen"]),
+        ("grace-hopper", ["before ada", "ada", "karen"]),
+        ("karen-jones", ["before ada", "ada", "grace"]),
     ],
 )
 def test_each_persons_part_of_a_device_goes_with_them_alone(tablet: Source, person: str, left: list[str]) -> None:
@@ -75,7 +75,7 @@ def test_each_persons_part_of_a_device_goes_with_them_alone(tablet: Source, pers
 
     assert list_steps() == left
     assert find_mentions(*PEOPLE).keys() == others
-    gone = [step for step in ("before ada", "nobody", "karen") if step not in left]
+    gone = [step for step in ("before ada", "grace", "karen") if step not in left]
     assert [step for step in gone if find_mentions(f'"{step}"')] == []
     assert {profile.user_id for profile in Profile.objects.all()} - {None} == others
     assert audit().is_clean
@@ -96,7 +96,7 @@ def use_twice(source: Source) -> None:
     sign_in(source, "ada-lovelace")
     browse(source, "ada")
     sign_in(source, "grace-hopper")
-    browse(source, "nobody")
+    browse(source, "grace")
     sign_in(source, "ada-king")
     browse(source, "ada again")
 
@@ -111,7 +111,7 @@ def count_held_of(person: str) -> Held:
 def test_who_used_a_device_twice_is_given_and_loses_both_times(source: Source) -> None:
     use_twice(source)
     sign_in(source, "karen-jones")
-    browse(source, "nobody again")
+    browse(source, "karen")
     alias(source, "ada-king", "ada-lovelace")
     held = count_held_of("ada-king")
 
@@ -119,12 +119,11 @@ def test_who_used_a_device_twice_is_given_and_loses_both_times(source: Source) -
     document = json.loads(b"".join(pieces or ()))
     receipt = erase(compute_user_profile_id("ada-king"))
 
-    assert list_steps() == ["nobody again"]
+    assert list_steps() == ["grace", "karen"]
     steps = [event["properties"].get("step") for event in document["events"] if event["name"] == "add_to_cart"]
-    assert sorted(steps) == ["ada", "ada again", "nobody"]
-    assert "nobody again" not in json.dumps(document)
+    assert sorted(steps) == ["ada", "ada again"]
     assert len([row for row in document["profiles"] if row["anonymous_id"] == "family-tablet"]) == 2
-    assert held.decisions == len(document["activations"]) == 3
+    assert held.decisions == len(document["activations"]) == 2
     assert find_mentions("ada-lovelace", "ada-king", '"ada again"', "grace-hopper").keys() == {"grace-hopper"}
     assert Tombstone.objects.filter(erasure_id=receipt.pk, number=1).count() == 1
     assert audit().is_clean
@@ -170,10 +169,10 @@ def test_who_uses_a_device_for_the_second_time_loses_the_first_too(source: Sourc
     receipt = erase(compute_user_profile_id("ada-king"))
 
     assert receipt.completed_at is not None
-    assert list_steps() == []
+    assert list_steps() == ["grace"]
     assert find_mentions("ada-lovelace", "ada-king").keys() == set()
     browse(source, "later")
-    assert Activation.objects.count() == 1
+    assert Activation.objects.count() == 2
     assert audit().is_clean
 
 
@@ -224,13 +223,13 @@ def test_who_is_found_to_be_the_person_after_their_device_was_told_loses_their_t
 
     assert len(carried_out) > 4
     assert not any(carried_out), "the receipt said that it was done before all was"
-    assert list_steps() == []
+    assert list_steps() == ["grace-hopper"]
     assert find_mentions("ada-lovelace", "ada-king", str(compute_user_profile_id("ada-lovelace"))) == {}
     assert not Profile.objects.exclude(linked_to=None).exists()
     assert Erasure.objects.get(pk=str(receipt)).completed_at is not None
     assert audit().is_clean
     browse(source, "later")
-    assert Activation.objects.count() == 1
+    assert Activation.objects.count() == 2
     assert audit().is_clean
 
 
@@ -248,7 +247,7 @@ def test_an_order_to_a_device_that_failed_is_made_up_for_by_the_next(
     monkeypatch.setattr(evaluate_run, "carry_out", fail_first)
     evaluate()
 
-    assert list_steps() == []
+    assert list_steps() == ["grace-hopper"]
     assert find_mentions("ada-lovelace", "ada-king") == {}
     assert Erasure.objects.get(pk=str(receipt)).completed_at is not None
     assert not SetAside.objects.exists()

@@ -6,15 +6,16 @@ from uuid import UUID
 
 import msgspec
 
-from tracking.log.read import LoggedEvent
+from tracking.claims import Tenure, read_claim, succeeds
+from tracking.log.read import EVENT_COLUMNS, LoggedEvent
 from tracking.log.write import Connection
 from tracking.profiles import OPEN, ProfileState, Spans, load_people
 
 _LINKS = """
 select patch from profile_change where profile_id = any(%s) and patch ->> 'name' = '$linked' order by seq
 """
-_COMING = """
-select properties from event where lane = %s and seq > %s and profile_id = %s and name = '$linked' order by seq
+_COMING = f"""
+select {EVENT_COLUMNS} from event where lane = %s and seq > %s and profile_id = %s and name = '$linked' order by seq
 """
 
 
@@ -43,19 +44,19 @@ def find_claimant(connection: Connection, event: LoggedEvent, is_known: bool) ->
     Somebody signed in before, in another lane; the request to join stands behind the erasure in this one. That of a
     sign-in after the erasure is no matter of its.
     """
-    owner: UUID | None = None
-    for (said,) in connection.execute(_COMING, (event.lane, event.seq, event.profile_id)).fetchall():
-        asking = UUID(said["profile"])
-        if said.get("seq", event.seq) < event.seq and asking != owner and (said.get("known") or not is_known):
-            owner = asking if owner is None else None
-    return owner
+    tenure = Tenure()
+    for row in connection.execute(_COMING, (event.lane, event.seq, event.profile_id)).fetchall():
+        claim = read_claim(LoggedEvent(*row))
+        if claim.seq < event.seq and succeeds(claim, tenure, is_known):
+            tenure = Tenure(owner=claim.owner, seq=claim.seq)
+    return tenure.owner
 
 
 def load_spans(connection: Connection, person: ProfileState) -> Spans:
     """Return all profiles of a person, with every part of the log in which they are theirs.
 
-    A profile keeps one span of each other. What was theirs under several of their ids, which an alias brought together,
-    has several. Two queries, however many profiles others used too.
+    What was theirs under several of their ids, which an alias brought together, is told by the requests to join. Two
+    queries, however many profiles others used too.
     """
     people = {profile_id for profile_id, _, _ in person.spans}
     shared = [profile_id for profile_id, since, until in person.spans if (since, until) != (0, OPEN)]
@@ -63,9 +64,11 @@ def load_spans(connection: Connection, person: ProfileState) -> Spans:
     links: dict[UUID, list[LoggedEvent]] = {profile_id: [] for profile_id in shared}
     for link in load_links(connection, shared):
         links[link.profile_id].append(link)
-    found: list[tuple[UUID, int, int]] = []
+    known: dict[UUID, dict[int, int]] = {}
     for profile_id, since, until in person.spans:
-        spans = {until: since}
+        known.setdefault(profile_id, {})[until] = since
+    found: list[tuple[UUID, int, int]] = []
+    for profile_id, spans in known.items():
         if profile_id in links:
             spans |= _list_all(profile_id, states.get(profile_id), links[profile_id], people)
         found += [(profile_id, spans[end], end) for end in sorted(spans)]
@@ -90,24 +93,22 @@ def find_ended(links: Iterable[LoggedEvent], is_known: bool) -> list[Ownership]:
     A known profile is joined by a server's alias only.
     """
     found: list[Ownership] = []
-    owner: UUID | None = None
+    tenure = Tenure()
     since: int = 0
     since_moment: datetime | None = None
     for link in links:
-        asking = UUID(link.properties["profile"])
-        if (is_known and not link.properties.get("known")) or asking == owner:
+        claim = read_claim(link)
+        if not succeeds(claim, tenure, is_known):
             continue
-        if owner is None:
-            owner = asking
-            continue
-        found.append(
-            Ownership(
-                owner=owner,
+        if tenure.owner is not None:
+            period = Ownership(
+                owner=tenure.owner,
                 since=since,
                 until=link.seq,
                 since_moment=since_moment,
                 until_moment=link.received_at,
             )
-        )
-        owner, since, since_moment = None, link.seq, link.received_at
+            found.append(period)
+            since, since_moment = link.seq, link.received_at
+        tenure = Tenure(owner=claim.owner, seq=claim.seq)
     return found

@@ -116,9 +116,13 @@ def remove_link(connection: Connection, link: LoggedEvent) -> None:
     connection.execute(_DELETE_LINK, (link.lane, link.id))
 
 
-def redact_link(connection: Connection, link: LoggedEvent) -> None:
-    """Take out of a request to join who asked: a replay must know that somebody else signed in, and not who."""
+def redact_link(connection: Connection, link: LoggedEvent, *, leaves_nobody: bool) -> None:
+    """Take out of a request to join who asked: a replay must know that somebody else signed in, and not who.
+
+    With `leaves_nobody` the profile was theirs from then on until the erasure, which made it nobody's.
+    """
     properties = link.properties | {"profile": str(hash_profile(UUID(link.properties["profile"]))), "user_id": None}
+    properties |= {"nobody": True} if leaves_nobody else {}
     copied = {"properties": properties, "anonymous_id": None}
     connection.execute(_REDACT_LINK, (Jsonb(properties), link.lane, link.id))
     connection.execute(_REDACT_LINK_COPY, (Jsonb(copied), link.lane, link.id))

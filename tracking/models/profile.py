@@ -7,8 +7,8 @@ class Profile(models.Model):
     """A person, known (`user_id`) or anonymous (`anonymous_id` of a source). Primary key in the database (id, lane).
 
     `seen_at` is the received_at of the last live activity, moved in steps; `linked_to` the known profile that an
-    anonymous one joined; `joined` maps the anonymous profiles that joined this one to the log position up to which
-    they belong to it (null: still). `asked` lists the anonymous profiles that were already asked to join.
+    anonymous one joined, by a sign-in at `linked_seq` of the log; `joined` maps the profiles that joined this one to
+    the spans of the log in which they belong to it. `asked` lists those that were asked to join.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -19,6 +19,7 @@ class Profile(models.Model):
     traits = models.JSONField(default=dict)
     seen_at = models.DateTimeField(null=True)
     linked_to = models.UUIDField(null=True)
+    linked_seq = models.BigIntegerField(default=0, db_default=0)
     joined = models.JSONField(default=dict)
     asked = models.JSONField(default=list)
     applied_seq = models.BigIntegerField(default=0)

@@ -12,7 +12,7 @@ import msgspec
 
 from tracking.event import ADOPTED, ALIAS, DERIVED, FOLLOW, IDENTIFY, LINKED, NOT_SENT, SYSTEM, UNLINKED
 from tracking.models import Event, Profile, Source
-from tracking.profiles import OPEN
+from tracking.profiles import Spans, list_spans
 from triggers.models import Activation, Attempt, Delivery, Rule
 
 PAGE = 40
@@ -24,7 +24,7 @@ _NOTES = {
     IDENTIFY: "The app said what it knows of this person",
     ALIAS: "The app said that two ids are this person",
     ADOPTED: "What was done before the sign-in is theirs from here on",
-    UNLINKED: "Somebody else signed in on the device: what follows there is not theirs",
+    UNLINKED: "Somebody else signed in on the device: what happens there is not theirs",
 }
 
 
@@ -75,10 +75,9 @@ def load_timeline(profile: Profile, before: UUID | None = None, limit: int = PAG
     return Timeline(entries=entries, older=older)
 
 
-def find_spans(profile: Profile) -> list[tuple[UUID, int, int]]:
+def find_spans(profile: Profile) -> Spans:
     """Return all profiles of a person with the part of the log in which they are theirs."""
-    joined = {profile.pk.hex: [0, OPEN]} | profile.joined
-    return [(UUID(hexadecimal), since, until) for hexadecimal, (since, until) in joined.items()]
+    return list_spans(profile.pk, profile.joined)
 
 
 def _load_events(spans: Sequence[tuple[UUID, int, int]], before: UUID | None, limit: int) -> list[Event]:

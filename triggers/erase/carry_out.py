@@ -231,7 +231,7 @@ def _clean_links(
         if last is not None and link.seq > last.since:
             remove_link(connection, link)
         else:
-            redact_link(connection, link)
+            redact_link(connection, link, leaves_nobody=last is not None and link.seq == last.since)
 
 
 def _begin(connection: Connection, erasure_id: UUID, event: LoggedEvent, parts: Sequence[Part], last: int) -> None:

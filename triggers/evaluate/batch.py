@@ -25,7 +25,7 @@ from tracking.profiles import (
     load_profiles,
     start_profile,
 )
-from tracking.queries import find_events
+from tracking.queries import find_events, find_sign_in
 from tracking.registry import Registry
 from triggers.deliver.plan import NewDelivery, plan_delivery
 from triggers.detect.coverage import STARTING, is_covered, is_late, load_starts
@@ -142,7 +142,7 @@ class Batch:
         elif event.name == ADOPTED:
             adopt(event, state, self.timers)
         elif event.name == UNLINKED:
-            release(event, state)
+            self.derived += release(event, state, lambda one, after: self._find_sign_in(event, one, after))
         elif event.name == FOLLOW:
             original = self.followed.get(UUID(event.properties["event"]))
             if original is not None:
@@ -151,6 +151,10 @@ class Batch:
         else:
             self.derived += ask_for_links(event, state)
             self._decide_own(event, event.seq, state, event.received_at)
+
+    def _find_sign_in(self, event: LoggedEvent, profile_id: UUID, after: int) -> int | None:
+        """Return where a person was last seen with a profile, between a place in the log and an event of their lane."""
+        return find_sign_in(self.connection, event.profile_id, profile_id, after_seq=after, before_seq=event.seq)
 
     def _decide_own(self, event: LoggedEvent, seq: int, state: ProfileState, arrived_at: datetime) -> None:
         """Decide what the person did. `seq` is its place in this lane, the event's own is its place in the log.

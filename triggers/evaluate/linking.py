@@ -1,18 +1,21 @@
-"""One person, several profiles: an anonymous one joins the first known one it is seen with.
+"""One person, several profiles: an anonymous one joins the known one that it was last seen with.
 
 What one lane has to tell another travels as an event in the other lane, with a computed id:
 
-- `$linked` asks the joining profile's lane. The first to ask wins; a second one ends the anonymous period there.
-- `$adopted` hands its waits, traits and place in the log over to the known profile's lane, once.
+- `$linked` asks the joining profile's lane. Who signed in last has it (`tracking/claims.py`): what came before is the
+  first one's, and each later period that of who signed in then.
+- `$adopted` hands its waits, traits and place in the log over to the known profile's lane, once a period.
 - `$follow` points to each further event of the joined profile, which is decided in the known profile's lane under its
   own id.
-- `$unlinked` tells the known profile's lane up to where the joined one was theirs.
+- `$unlinked` tells the known profile's lane up to where the joined one was theirs, or that it is not. They ask again
+  when they are next seen with it, or at once where that happened meanwhile.
 
 Requests that cross each other close a ring: two known profiles, or more, that each joined the next. No lane can see it,
 but what goes round in it can: `path` names the known profiles that passed a message on. Where one comes by again, that
 with the least id leaves the ring, and is who all the others have joined.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,11 +23,13 @@ from uuid import UUID
 import msgspec
 
 from engagement.lib.ids import compute_lane, compute_timed_id, read_moment
+from tracking.claims import Tenure, read_claim, succeeds
 from tracking.event import (
     ADOPTED,
     ALIAS,
     FOLLOW,
     LINKED,
+    LIVE,
     SYSTEM,
     UNLINKED,
     NewEvent,
@@ -32,9 +37,11 @@ from tracking.event import (
     compute_user_profile_id,
 )
 from tracking.log.read import LoggedEvent
-from tracking.profiles import OPEN, ProfileState
+from tracking.profiles import OPEN, ProfileState, pair_bounds
 from triggers.detect.timer_book import TimerBook, TimerRow
 
+MAX_PERIODS = 20
+"""How often a profile may be the same person's; who is seen with it more often makes it nobody's."""
 TRAVELLING = frozenset({LINKED, ADOPTED, FOLLOW, UNLINKED})
 
 
@@ -50,32 +57,51 @@ def ask_for_links(event: LoggedEvent, state: ProfileState) -> list[NewEvent]:
         wanted.append((compute_anonymous_profile_id(event.source_id, previous), False))
         if not event.context.get("$public"):
             wanted.append((compute_user_profile_id(previous), True))
-    return [_ask(event, state, profile_id, known) for profile_id, known in wanted if _is_new(state, profile_id)]
+    return [
+        _ask(event, state, profile_id, known, event.seq, event.origin)
+        for profile_id, known in wanted
+        if _is_new(state, profile_id)
+    ]
 
 
 def _is_new(state: ProfileState, profile_id: UUID) -> bool:
-    return profile_id != state.id and profile_id.hex not in state.asked and profile_id.hex not in state.joined
+    if profile_id == state.id or profile_id.hex in state.asked:
+        return False
+    bounds = state.joined.get(profile_id.hex)
+    return bounds is None or OPEN not in bounds[1::2]
 
 
-def _ask(event: LoggedEvent, state: ProfileState, profile_id: UUID, known: bool) -> NewEvent:
+def _ask(
+    cause: LoggedEvent, state: ProfileState, profile_id: UUID, known: bool, seq: int, origin: int = LIVE
+) -> NewEvent:
+    """Ask a profile to join. `seq` is the place of the sign-in.
+
+    What came back to somebody again and again is nobody's: an id that many share must not make their spans endless.
+    """
+    properties = {"profile": str(state.id), "user_id": state.user_id, "known": known, "seq": seq, "origin": origin}
+    if len(state.joined.get(profile_id.hex, ())) >= 2 * MAX_PERIODS:
+        return _tell(cause, LINKED, profile_id, properties | {"nobody": True}, state.id.hex)
     state.asked = [*state.asked, profile_id.hex]
     state.is_changed = True
-    properties = {"profile": str(state.id), "user_id": state.user_id, "known": known, "seq": event.seq}
-    return _tell(event, LINKED, profile_id, properties, state.id.hex)
+    return _tell(cause, LINKED, profile_id, properties, state.id.hex)
 
 
 def answer_link(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> list[NewEvent]:
     """Decide a `$linked` in the lane of the profile that is asked to join."""
-    target = UUID(event.properties["profile"])
+    claim = read_claim(event)
     is_known = state.user_id is not None
-    if is_known and (not event.properties.get("known") or state.applied_seq == 0):
+    if is_known and state.applied_seq == 0:
         return []
-    if state.linked_to == target:
-        return []
-    if state.linked_to is not None:
-        return _end_period(event, state)
-    state.linked_to = target
+    if not succeeds(claim, Tenure(owner=state.linked_to, seq=state.linked_seq), is_known):
+        is_refused = claim.owner is not None and claim.owner != state.linked_to and not is_known
+        return [_tell_of_end(event, state, claim.owner, state.linked_seq)] if is_refused and claim.owner else []
+    told = _end_period(event, state, claim.seq) if state.linked_to is not None else []
+    state.linked_to, state.linked_seq = claim.owner, claim.seq
     state.is_changed = state.is_readdressed = True
+    return told if claim.owner is None else [*told, _hand_over(event, state, timers, claim.owner)]
+
+
+def _hand_over(event: LoggedEvent, state: ProfileState, timers: TimerBook, target: UUID) -> NewEvent:
     moved = timers.all_of(state.id)
     for timer in moved:
         timers.clear(timer)
@@ -87,24 +113,28 @@ def answer_link(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> l
         "seen_at": state.seen_at,
         "timers": [msgspec.to_builtins(timer) for timer in moved],
     }
-    return [_tell(event, ADOPTED, target, properties, state.id.hex)]
+    return _tell(event, ADOPTED, target, properties, state.id.hex)
 
 
-def _end_period(event: LoggedEvent, state: ProfileState) -> list[NewEvent]:
-    """Somebody else signs in on the same device: what follows is nobody's, and two known people never merge."""
+def _end_period(event: LoggedEvent, state: ProfileState, seq: int) -> list[NewEvent]:
+    """Somebody else signs in on the same device: what follows is theirs, and two known people never merge."""
     former = state.linked_to
-    state.linked_to = None
     state.traits = {}
+    state.seen_at = None
     state.joined = {state.id.hex: [event.seq, OPEN]}
-    state.is_changed = True
-    properties = {"profile": str(state.id), "until_seq": event.seq}
-    return [] if former is None else [_tell(event, UNLINKED, former, properties, state.id.hex)]
+    return [] if former is None else [_tell_of_end(event, state, former, seq)]
+
+
+def _tell_of_end(event: LoggedEvent, state: ProfileState, former: UUID, seq: int) -> NewEvent:
+    """Tell somebody that a profile is theirs no more, or not: another one signed in at `seq`."""
+    properties = {"profile": str(state.id), "until_seq": event.seq, "seq": seq}
+    return _tell(event, UNLINKED, former, properties, state.id.hex)
 
 
 def adopt(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> None:
     """Take over what a joined profile hands over. Of two waits for the same thing the later one counts."""
     given = event.properties
-    state.joined = given["joined"] | state.joined
+    state.joined = {**given["joined"], **state.joined, **_merge_spans(given["joined"], state.joined)}
     state.asked = list(dict.fromkeys([*state.asked, *given.get("asked", [])]))
     state.traits = given["traits"] | state.traits
     seen_at = msgspec.convert(given["seen_at"], datetime | None)
@@ -119,13 +149,30 @@ def adopt(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> None:
             timers.arm(timer)
 
 
-def release(event: LoggedEvent, state: ProfileState) -> None:
-    """Note up to where a joined profile was this person's; what came round in a ring says it of the person's own."""
-    hexadecimal = UUID(event.properties["profile"]).hex
-    span = state.joined.get(hexadecimal)
-    if span is not None and hexadecimal != state.id.hex:
-        state.joined = state.joined | {hexadecimal: [span[0], event.properties["until_seq"]]}
-        state.is_changed = True
+def _merge_spans(given: dict[str, list[int]], own: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Return the spans of what two profiles both had: each once, as this one knows where it ended."""
+    merged = {one: dict(pair_bounds(given[one])) | dict(pair_bounds(own[one])) for one in given.keys() & own.keys()}
+    return {one: [bound for span in sorted(spans.items()) for bound in span] for one, spans in merged.items()}
+
+
+def release(event: LoggedEvent, state: ProfileState, signed_in: Callable[[UUID, int], int | None]) -> list[NewEvent]:
+    """Note up to where a joined profile was this person's; what came round in a ring says it of the person's own.
+
+    `signed_in(profile, after)` is where in the log the person was last seen with it, behind `after`: then they ask.
+    """
+    profile_id, until = UUID(event.properties["profile"]), event.properties["until_seq"]
+    if profile_id == state.id:
+        return []
+    bounds = [
+        until if end == OPEN and since < until else end
+        for since, last in pair_bounds(state.joined.get(profile_id.hex, ()))
+        for end in (since, last)
+    ]
+    state.joined = state.joined | {profile_id.hex: bounds} if bounds else state.joined
+    state.asked = [one for one in state.asked if one != profile_id.hex]
+    state.is_changed = True
+    seq = signed_in(profile_id, event.properties["seq"])
+    return [] if seq is None or not _is_new(state, profile_id) else [_ask(event, state, profile_id, False, seq)]
 
 
 def is_stale(event: LoggedEvent, state: ProfileState | None, followed: dict[UUID, LoggedEvent]) -> bool:
@@ -137,7 +184,8 @@ def is_stale(event: LoggedEvent, state: ProfileState | None, followed: dict[UUID
         return state is None or UUID(event.properties["profile"]).hex not in state.asked
     joined = state.joined if state is not None else {}
     if event.name == UNLINKED:
-        return UUID(event.properties["profile"]).hex not in joined
+        hexadecimal = UUID(event.properties["profile"]).hex
+        return hexadecimal not in joined and (state is None or hexadecimal not in state.asked)
     if event.name == FOLLOW:
         original = followed.get(UUID(event.properties["event"]))
         return original is None or (original.profile_id != event.profile_id and original.profile_id.hex not in joined)

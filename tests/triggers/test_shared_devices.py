@@ -1,0 +1,157 @@
+"""A device that several people use: what happens on it is theirs who signed in last, and nobody else's."""
+
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.cast import CART, ON_CART, deliver, evaluate, make_rule, make_template, pass_time, report, scan
+from tests.mail_server import MailServer
+from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
+from tracking.models import Event, Profile, Source
+from triggers.admin.timeline import find_spans
+from triggers.audit.compare import audit
+from triggers.evaluate import linking
+from triggers.models import Activation
+
+PEOPLE, DEVICES = ("ada", "bob", "eve"), ("tablet", "phone")
+_examples = count()
+
+
+def sign_in(source: Source, person: str, device: str = "tablet") -> None:
+    traits = {"email": f"{person}@shop.example"}
+    report("$identify", source=source, user_id=person, anonymous_id=device, properties={"traits": traits})
+
+
+def shop(source: Source, step: object, device: str = "tablet") -> None:
+    report("add_to_cart", source=source, user_id=None, anonymous_id=device, properties={"cart_id": str(step)})
+
+
+def list_steps(person: str) -> set[str]:
+    """Return what is in a person's history."""
+    profile = Profile.objects.get(pk=compute_user_profile_id(person))
+    found = set()
+    for profile_id, since, until in find_spans(profile):
+        rows = Event.objects.filter(name="add_to_cart", profile_id=profile_id, seq__gt=since, seq__lte=until)
+        found |= set(rows.values_list("properties__cart_id", flat=True))
+    return found
+
+
+def list_decided(people: set[str], steps: set[str]) -> dict[str, set[str]]:
+    """Return for whom each step was decided; "" for a device that was nobody's."""
+    names = {compute_user_profile_id(person): person for person in people}
+    events = dict(Event.objects.filter(properties__cart_id__in=steps).values_list("pk", "properties__cart_id"))
+    decided: dict[str, set[str]] = {}
+    for profile_id, event_id in Activation.objects.filter(event_id__in=events).values_list("profile_id", "event_id"):
+        decided.setdefault(names.get(profile_id, ""), set()).add(events[event_id])
+    return decided
+
+
+class Model:
+    """Whose each step is: by the one rule."""
+
+    def __init__(self) -> None:
+        self.owner: dict[str, str] = {}
+        self.before: dict[str, list[str]] = {}
+        self.decided: dict[str, set[str]] = {}
+        self.history: dict[str, set[str]] = {}
+
+    def sign_in(self, person: str, device: str) -> None:
+        self.history.setdefault(person, set()).update(self.before.pop(device, ()))
+        self.owner[device] = person
+
+    def shop(self, step: str, device: str) -> None:
+        owner = self.owner.get(device, "")
+        self.decided.setdefault(owner, set()).add(step)
+        if owner:
+            self.history[owner].add(step)
+        else:
+            self.before.setdefault(device, []).append(step)
+
+
+ACTIONS = st.lists(st.tuples(st.sampled_from((*PEOPLE, "")), st.sampled_from(DEVICES)), max_size=14)
+
+
+@pytest.fixture
+def cart_rule(source: Source) -> None:
+    make_rule(trigger=ON_CART)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(actions=ACTIONS)
+def test_each_period_is_theirs_who_signed_in_last(
+    source: Source, cart_rule: None, actions: list[tuple[str, str]]
+) -> None:
+    example, model, steps = next(_examples), Model(), set()
+    for number, (name, kind) in enumerate(actions):
+        person, device = f"{name}-{example}", f"{kind}-{example}"
+        if name:
+            sign_in(source, person, device)
+            model.sign_in(person, device)
+        else:
+            steps.add(step := f"{example}-{number}")
+            shop(source, step, device)
+            model.shop(step, device)
+        evaluate()
+
+    assert list_decided(set(model.history), steps) == model.decided
+    assert {person: list_steps(person) for person in model.history} == model.history
+    assert audit().is_clean
+
+
+def test_who_signs_in_later_is_not_mailed_the_cart_of_who_was_there_before(source: Source, server: MailServer) -> None:
+    make_rule(trigger=CART, template=make_template().pk)
+    shop(source, "before ada")
+    for person in ("ada", "bob", "ada", "eve"):
+        sign_in(source, person)
+        evaluate()
+        if person == "bob":
+            shop(source, "bob's")
+            evaluate()
+    pass_time(2 * 3600)
+    scan()
+    pass_time(60)
+    deliver()
+
+    assert sorted(mail["To"] for mail in server.mails) == ["ada@shop.example", "bob@shop.example"]
+
+
+@pytest.mark.parametrize("people", ["ab", "aba", "abab", "abcab"])
+def test_a_backlog_ends_with_who_signed_in_last(source: Source, people: str) -> None:
+    for person in people:
+        sign_in(source, person)
+    evaluate()
+
+    assert load_owner(source) == people[-1]
+    assert audit().is_clean
+
+
+def test_history_that_is_imported_takes_a_device_from_nobody(source: Source) -> None:
+    sign_in(source, "bob")
+    evaluate()
+    report("visit", source=source, user_id="ada", anonymous_id="tablet", origin=1)
+    evaluate()
+    assert load_owner(source) == "bob"
+
+    sign_in(source, "ada")
+    evaluate()
+    assert load_owner(source) == "ada"
+
+
+def load_owner(source: Source) -> str | None:
+    linked_to = Profile.objects.get(pk=compute_anonymous_profile_id(source.pk, "tablet")).linked_to
+    return Profile.objects.filter(pk__in=[linked_to] if linked_to else []).values_list("user_id", flat=True).first()
+
+
+def test_an_id_that_many_share_is_nobodys_in_the_end(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linking, "MAX_PERIODS", 2)
+    for person in ("ada", "bob") * 4:
+        sign_in(source, person)
+        evaluate()
+
+    assert load_owner(source) is None
+    shop(source, "nobody's")
+    evaluate()
+    assert "nobody's" not in list_steps("ada") | list_steps("bob")
+    assert audit().is_clean
