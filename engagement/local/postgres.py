@@ -6,6 +6,7 @@ leaves the server up after a kill.
 
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -15,14 +16,45 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+from psycopg import sql
 
 from engagement.local.children import find_account, start_child, stop_child
+from engagement.local.state import keep_secret, write_private
 
 DATABASE = "engagement"
+ROLE = "engagement"
+"""Owns the database and can do nothing else."""
+_SUPERUSER = "app"
+"""Makes role and database at each start. Its name is that of the role of older installations, which was all in one."""
+_FIRST_ROLE = 10
+_ADMISSION = "local all all scram-sha-256\n"
+
+# Of older installations, where the superuser owns everything. `reassign owned` refuses for the server's first role.
+_HAND_OVER = """
+do $$
+declare found record;
+begin
+    for found in select oid::regclass as name, relkind from pg_class c
+                  where relowner = 10 and relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'S')
+                    and not exists (select from pg_depend where objid = c.oid and classid = 'pg_class'::regclass
+                                       and deptype in ('a', 'i') and relkind = 'S')
+                  order by relkind = 'S'
+    loop
+        execute format('alter %s %s owner to engagement',
+                       case found.relkind when 'S' then 'sequence' when 'v' then 'view'
+                                          when 'm' then 'materialized view' else 'table' end, found.name);
+    end loop;
+    for found in select oid::regprocedure as name from pg_proc
+                  where proowner = 10 and pronamespace = 'public'::regnamespace
+    loop
+        execute format('alter routine %s owner to engagement', found.name);
+    end loop;
+end $$
+"""
 _SOCKET_PATH_LIMIT = 90
 _OPTIONS = {
     "listen_addresses": "",
-    "unix_socket_permissions": "0777",
+    "unix_socket_permissions": "0700",
     "max_connections": "100",
     # A read of a lane takes locks on each partition and its indexes.
     "max_locks_per_transaction": "256",
@@ -54,6 +86,7 @@ class Postgres:
         self.data = data.resolve()
         self.log = log
         self.account = find_account()
+        self.fast = fast
         self.options = _OPTIONS | (_FAST if fast else {})
         self.process: subprocess.Popen[bytes] | None = None
         self.binaries = self._find_binaries()
@@ -62,14 +95,26 @@ class Postgres:
     @property
     def url(self) -> str:
         """The address of the installation's database."""
-        return f"postgresql://app@{quote(str(self.socket), safe='')}/{DATABASE}"
+        return self._make_url(ROLE, self._password, DATABASE)
+
+    @property
+    def _password(self) -> str:
+        return keep_secret(self.data.with_name("postgres-password"), 24)
+
+    @property
+    def _superuser_password(self) -> Path:
+        return self.data.with_name("postgres-superuser-password")
+
+    def _make_url(self, role: str, password: str, database: str) -> str:
+        return f"postgresql://{role}:{password}@{quote(str(self.socket), safe='')}/{database}"
 
     def start(self, patience: float = 60.0) -> None:
         """Make the cluster if there is none, start the server and make the database."""
         if not (self.data / "PG_VERSION").exists():
             self._make_cluster()
         self._wait_for_predecessor()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
+        self._ask_for_passwords()
+        environment = _make_environment()
         command = [str(self.binaries / "postgres"), "-D", str(self.data), "-k", str(self.socket)]
         for name, value in self.options.items():
             command += ["-c", f"{name}={value}"]
@@ -126,7 +171,7 @@ class Postgres:
         making.mkdir(parents=True, mode=0o700)
         if self.account:
             os.chown(making, self.account["user"], self.account["group"])
-        command = [str(self.binaries / "initdb"), "-D", str(making), "-U", "app", "-A", "trust", "--encoding=UTF8"]
+        command = [str(self.binaries / "initdb"), "-D", str(making), "-U", _SUPERUSER, "-A", "trust", "--encoding=UTF8"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions"]
         done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False, **self.account)
         if done.returncode:
@@ -135,17 +180,55 @@ class Postgres:
             self.data.rmdir()
         making.rename(self.data)
 
+    def _ask_for_passwords(self) -> None:
+        """Let nobody in without a password. The superuser's is set before a server runs that anybody can reach."""
+        admission = self.data / "pg_hba.conf"
+        if admission.read_text() != _ADMISSION:
+            admission.write_text(_ADMISSION)
+            self._superuser_password.unlink(missing_ok=True)
+        if self._superuser_password.exists():
+            return
+        password = secrets.token_urlsafe(24)
+        command = [str(self.binaries / "postgres"), "--single", "-D", str(self.data), "postgres"]
+        statement = f"alter role {_SUPERUSER} password '{password}'"
+        done = subprocess.run(
+            command,
+            input=statement,
+            env=_make_environment(),
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+            **self.account,
+        )
+        if done.returncode or "ERROR" in done.stderr:
+            raise PostgresFailed(f"The database's password could not be set: {done.stderr.strip()}")
+        write_private(self._superuser_password, password)
+
     def _make_database(self) -> None:
-        with psycopg.connect(self.url.rpartition("/")[0] + "/postgres", autocommit=True) as connection:
-            if connection.execute("select from pg_database where datname = %s", (DATABASE,)).fetchone() is None:
-                connection.execute(f"create database {DATABASE}")
+        """Make role and database, and hand over to the role what an older installation's superuser owns."""
+        password = self._superuser_password.read_text().strip()
+        with psycopg.connect(self._make_url(_SUPERUSER, password, "postgres"), autocommit=True) as connection:
+            if connection.execute("select from pg_roles where rolname = %s", (ROLE,)).fetchone() is None:
+                connection.execute(f"create role {ROLE} login")
+            # Tests make databases of their own.
+            right = sql.SQL("createdb" if self.fast else "nocreatedb")
+            change = sql.SQL("alter role {} {} password {}")
+            connection.execute(change.format(sql.Identifier(ROLE), right, sql.Literal(self._password)))
+            row = connection.execute("select datdba from pg_database where datname = %s", (DATABASE,)).fetchone()
+            if row is None:
+                connection.execute(f"create database {DATABASE} owner {ROLE}")
+            elif row[0] == _FIRST_ROLE:
+                with psycopg.connect(self._make_url(_SUPERUSER, password, DATABASE), autocommit=True) as inside:
+                    inside.execute(_HAND_OVER)
+                connection.execute(f"alter database {DATABASE} owner to {ROLE}")
 
     def _choose_socket(self) -> Path:
         """A socket's path may hold 107 bytes: beside the data where that fits."""
         if len(str(self.data)) < _SOCKET_PATH_LIMIT:
             return self.data
+        # Only its owner may enter a folder made by this, and root.
         place = Path(tempfile.mkdtemp(prefix="pg-"))
-        place.chmod(0o755)
         if self.account:
             os.chown(place, self.account["user"], self.account["group"])
         return place
@@ -173,6 +256,10 @@ class Postgres:
                 shutil.copytree(libraries, place / libraries.name)
             (place / ".complete").touch()
         return place / package.name / "pginstall18" / "bin"
+
+
+def _make_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
 
 
 def _is_reachable(path: Path) -> bool:

@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
+from django.core.exceptions import ImproperlyConfigured
+
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SERVICES = "services.json"
 _LOCK = "lock"
@@ -16,6 +18,16 @@ _LOCK = "lock"
 
 class StateBusy(Exception):
     """Another process runs on this folder."""
+
+
+class StateReadOnly(ImproperlyConfigured):
+    """Nothing can be written to the folder; the message is for a person."""
+
+    def __init__(self, place: Path, error: OSError) -> None:
+        super().__init__(
+            f"{place} cannot be written to: {error.strerror}. Choose another STATE_DIR, or give the folder to the "
+            "account that runs the platform."
+        )
 
 
 def find_state_dir() -> Path:
@@ -41,13 +53,21 @@ def is_passable(place: Path) -> bool:
 
 
 def make_state_dir(state: Path) -> None:
-    """Make the folder; raises StateBusy when it holds something of somebody else's."""
+    """Make the folder; raises StateBusy when it holds something of somebody else's, StateReadOnly."""
     known = state / _LOCK
+    try:
+        _make(state, known)
+    except OSError as error:
+        raise StateReadOnly(state, error) from error
+
+
+def _make(state: Path, known: Path) -> None:
     if state.exists() and any(state.iterdir()) and not known.exists():
         raise StateBusy(f"{state} is not empty and was not made by this program. Choose another STATE_DIR.")
     state.mkdir(parents=True, exist_ok=True)
     state.chmod(0o755)
     (state / "logs").mkdir(exist_ok=True)
+    known.open("a").close()
 
 
 def lock_state(state: Path) -> IO[str]:
@@ -105,7 +125,10 @@ def keep_secret(path: Path, length: int) -> str:
 
 def write_private(path: Path, text: str) -> None:
     """Replace a file by one of mode 0600, whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent)
+    except OSError as error:
+        raise StateReadOnly(path.parent, error) from error
     with os.fdopen(handle, "w") as file:
         file.write(text)
     os.replace(name, path)

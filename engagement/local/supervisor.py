@@ -21,6 +21,7 @@ from engagement.local.state import (
     PROJECT,
     SERVICES,
     StateBusy,
+    StateReadOnly,
     find_state_dir,
     is_passable,
     keep_secret,
@@ -252,7 +253,7 @@ def main() -> int:
                 supervisor.stop()
     except KeyboardInterrupt:
         return 0
-    except (StartFailed, StateBusy, PostgresFailed, ValkeyFailed, RuntimeError) as error:
+    except (StartFailed, StateBusy, StateReadOnly, PostgresFailed, ValkeyFailed, RuntimeError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     return 0

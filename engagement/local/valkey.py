@@ -28,6 +28,7 @@ class Valkey:
         self.persist = persist
         self.process: subprocess.Popen[bytes] | None = None
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
         self.socket = self.folder / "valkey.sock"
         if len(str(self.socket)) > _SOCKET_PATH_LIMIT:
             self.socket = Path(tempfile.mkdtemp(prefix="vk-")) / "valkey.sock"

@@ -112,6 +112,14 @@ def test_a_place_that_the_database_cannot_reach_is_said_in_a_sentence(tmp_path: 
     assert "Choose another STATE_DIR" in done.stderr
 
 
+def test_a_folder_that_cannot_be_written_to_is_said_in_a_sentence() -> None:
+    done = run_briefly(PORT="1999", STATE_DIR="/proc/state")
+
+    assert done.returncode == 1
+    assert "/proc/state cannot be written to" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_half_made_database_is_said_in_a_sentence() -> None:
     state = Path(f"/tmp/live-half-{os.getpid()}")
     (state / "postgres" / "base").mkdir(parents=True)
