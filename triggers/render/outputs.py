@@ -17,7 +17,7 @@ from liquid.expression import Expression
 from liquid.stringify import to_liquid_string
 from liquid.undefined import is_undefined
 
-from triggers.render.limits import is_group
+from triggers.render.limits import BoundedContext, is_group, measure
 
 
 class MissingVariable(LiquidError):
@@ -62,7 +62,17 @@ class StrictAssign(AssignNode):
         return 0
 
 
-class StrictCycle(CycleNode):
+class PlainCycle(CycleNode):
+    """`{% cycle %}`: all of its values are looked at each time."""
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        """Write the next value."""
+        for argument in self.args:
+            _pay(context, argument.evaluate(context))
+        return super().render_to_output(context, buffer)
+
+
+class StrictCycle(PlainCycle):
     """`{% cycle %}`: none of its values may be empty."""
 
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
@@ -84,6 +94,12 @@ class PlainEchoTag(EchoTag):
     """`{% echo %}` is `{{ … }}` by another name."""
 
     node_class = PlainOutput  # type: ignore[assignment]
+
+
+class PlainCycleTag(CycleTag):
+    """The tag of PlainCycle."""
+
+    node_class = PlainCycle
 
 
 class StrictOutputTag(Output):
@@ -110,7 +126,7 @@ class StrictCycleTag(CycleTag):
     node_class = StrictCycle
 
 
-PLAIN_TAGS = (PlainOutputTag, PlainEchoTag)
+PLAIN_TAGS = (PlainOutputTag, PlainEchoTag, PlainCycleTag)
 STRICT_TAGS = (StrictOutputTag, StrictEchoTag, StrictAssignTag, StrictCycleTag)
 
 
@@ -137,9 +153,16 @@ def say_value(expression: Expression, value: object, context: RenderContext) -> 
     """Return a value as text. Raises LiquidTypeError for a group of values, which nobody wants to read."""
     if is_group(value) or (isinstance(value, list | tuple) and any(is_group(item) for item in value)):
         raise LiquidTypeError(f"{expression}: it has several values, name the one that is meant", token=None)
+    _pay(context, value)
     if isinstance(value, list | tuple):
         value = [item for item in value if item is not None]
     return to_liquid_string(value, context.autoescape)
+
+
+def _pay(context: RenderContext, value: object) -> None:
+    """Take the size of a value that is about to be written from the budget."""
+    if isinstance(context, BoundedContext):
+        context.spend(measure(value))
 
 
 def is_blank(value: Any) -> bool:

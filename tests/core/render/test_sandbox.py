@@ -4,10 +4,12 @@ from time import thread_time
 
 import pytest
 
-from tests.core.render.samples import fill_in
+from tests.core.render.samples import fill_in, make_variables
 from triggers.render.liquid import RenderedMessage, RenderFailed
+from triggers.render.sandbox import find_filters
 
 LONG = "a" * 50_000
+ROUNDS = "{% for i in (1..1000) %}"
 BOMBS = {
     "a range": "{% for i in (1..99999999) %}x{% endfor %}",
     "a range in a filter": "{{ (1..200000000) | join }}",
@@ -25,6 +27,32 @@ BOMBS = {
     "captures": "{% for i in (1..999) %}{% capture x %}{{ x }}{{ x }}aaaaaaaaaa{% endcapture %}{% endfor %}",
     "a date's pattern": "{{ event.occurred_at | date: '" + "%A" * 1_000 + "' }}",
     "nesting": "{% if true %}" * 3_000 + "{% endif %}" * 3_000,
+    "looking for what is not there": ROUNDS
+    + "{% if "
+    + " or ".join(["event.long contains 'aaaaab'"] * 60)
+    + " %}{% endif %}{% endfor %}",
+    "equal lists": ROUNDS + "{% if event.rows == event.others %}{% endif %}" * 2_000 + "{% endfor %}",
+    "one of many": ROUNDS + "{% case event.long %}{% when " + ", ".join("12" * 5_000) + " %}{% endcase %}{% endfor %}",
+    "passing by": ROUNDS + "{% for x in event.rows offset: 9999 %}{% endfor %}" * 2_000 + "{% endfor %}",
+    "a loop over a word": ROUNDS + f"{{% for x in '{LONG}' %}}{{% endfor %}}{{% endfor %}}",
+    "a long way": ROUNDS + "{% assign x = event" + "[0]" * 20_000 + " %}{% endfor %}",
+    "unchanged": ROUNDS + "{% ifchanged %}{{ event.long }}{% endifchanged %}" * 1_000 + "{% endfor %}",
+    "unchanged words": (ROUNDS + f"{{% ifchanged %}}{LONG[:20_000]}{{% endifchanged %}}{{% endfor %}}") * 4
+    + (ROUNDS + "{% if true %}{% endif %}" * 500 + "{% endfor %}"),
+    "in turns": ROUNDS + "{% cycle " + ", ".join(["event.long"] * 8_000) + " %}{% endfor %}",
+    "comparing lists in lists": "{{ event.nested | uniq | size }}",
+    "brackets": "{{ event.markup | strip_html | size }}",
+}
+LARGE = {
+    "long": "a" * 30_000,
+    "rows": [{"n": number} for number in range(10_000)],
+    "others": [{"n": number} for number in range(10_000)],
+    "nested": [[str(number) for number in range(20_000)]],
+    "words": [f"{number}" for number in range(5_000)],
+    "markup": "<title>" + "<!--" * 30_000,
+    "number": 12,
+    "same": [[number, "x" * 9] for number in range(5_000)],
+    "again": [[number, "x" * 9] for number in range(5_000)],
 }
 
 
@@ -32,11 +60,57 @@ BOMBS = {
 def test_a_bomb_is_an_error_within_seconds(bomb: str) -> None:
     start = thread_time()
 
-    result = fill_in(html=bomb, allows_empty=True)
+    result = fill_in(html=bomb, allows_empty=True, variables=make_variables(properties=LARGE))
 
     assert isinstance(result, RenderFailed)
     assert result.reason == "template_error"
-    assert thread_time() - start < 20
+    assert thread_time() - start < 8
+
+
+OPERATORS = ("==", "!=", "<>", "<", ">", "<=", ">=", "contains")
+OPERANDS = {
+    "text": ("event.long", "event.long"),
+    "text without it": ("event.long", "'aaaaab'"),
+    "lists": ("event.same", "event.again"),
+    "an item": ("event.words", "'none'"),
+    "a list in a list": ("event.same", "event.again[4999]"),
+}
+
+
+@pytest.mark.parametrize("operands", OPERANDS)
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_each_comparison_pays_for_what_it_compares(
+    monkeypatch: pytest.MonkeyPatch, operator: str, operands: str
+) -> None:
+    monkeypatch.setattr("triggers.render.limits.MAX_WORK", 200_000)
+    left, right = OPERANDS[operands]
+    condition = " or ".join([f"{left} {operator} {right}"] * 5 + ["false"])
+    html = ROUNDS + f"{{% unless {condition} %}}{{% endunless %}}{{% endfor %}}"
+    if operator in ("==", "<=", ">="):
+        html = html.replace(" or ", " and ")
+
+    say_why_it_ends(html)
+
+
+@pytest.mark.parametrize("name", sorted(find_filters()))
+def test_each_filter_pays_for_what_it_is_given(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr("triggers.render.limits.MAX_WORK", 20_000)
+    details = []
+    for value in ("long", "words", "same"):
+        for arguments in ("", ": 3", ": 'a', 'b'", ": event.words"):
+            use = f"{{% assign x = event.{value} | {name}{arguments} %}}"
+            details.append(say_why_it_ends(ROUNDS + use * 10 + "{% endfor %}"))
+
+    assert "it takes too long to fill in" in details
+
+
+def say_why_it_ends(html: str) -> str:
+    """Fill in what no budget allows, in the time of the smaller budget that these tests have."""
+    start = thread_time()
+    result = fill_in(html=html, allows_empty=True, variables=make_variables(properties=LARGE))
+    assert thread_time() - start < 1
+    assert isinstance(result, RenderFailed), result
+    return result.detail
 
 
 def test_a_long_newsletter_is_no_bomb() -> None:
