@@ -69,6 +69,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "tracking.view_profile",
         "tracking.export_person",
         "tracking.erase_person",
+        "tracking.grant_privacy",
         "tracking.view_erasure",
     ),
 }

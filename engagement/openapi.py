@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tracking.models import Scope
 from tracking.wire.dialects import DIALECTS
 from tracking.wire.native import NATIVE
 
@@ -46,6 +47,7 @@ def _describe(dialect: str, method: str, path: str) -> dict[str, Any]:
         "summary": f"What {_SYSTEMS[dialect.partition('_')[0]]}'s clients send",
         "tags": [_TAG],
         "security": [{"key": []}],
+        "x-scope": Scope.INGEST.value,
         "responses": {status: {"description": words} for status, words in _ANSWERS.items()},
     }
     if method == "POST":

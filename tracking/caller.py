@@ -8,11 +8,13 @@ import msgspec
 
 from tracking.addresses import reduce_address
 from tracking.bots import is_bot
+from tracking.models import Scope
 from tracking.registry import KnownSource, Registry
 from tracking.signature import HEADER, TIMESTAMP_HEADER, Signed, check_signature, normalize_signature
 from tracking.wire.request import WireError, WireRequest, WireResponse
 from tracking.wire.secrets import SECRET, check_address
 
+SCOPE_MISSING = "scope_missing"
 _CORS_METHODS = "GET, POST"
 _CORS_HEADERS = "Authorization, Content-Type, X-Write-Key, X-User-Hash, X-Retry-Count, traceparent"
 _CORS_SECONDS = "7200"
@@ -62,6 +64,8 @@ def authenticate(request: WireRequest, registry: Registry, key: str | None, now:
         return _meet(request, _find_page_source(origin, registry), None)
     secret = registry.find_secret(key) if key.startswith(SECRET) else None
     if secret is not None:
+        if Scope.INGEST not in secret.scopes:
+            raise WireError(403, SCOPE_MISSING, describe_missing(Scope.INGEST), "Authorization")
         signature = verify_signature(secret.source, describe_signed(request), now)
         return Caller(source=secret.source, is_public=False, origin=None, key_id=secret.id, signature=signature)
     public = registry.by_public_key.get(key)
@@ -71,6 +75,11 @@ def authenticate(request: WireRequest, registry: Registry, key: str | None, now:
     if page is not None and not source.allows(page):
         raise WireError(403, "origin_not_allowed", f"The source does not allow pages of {page}.", "Origin")
     return _meet(request, source, public.id)
+
+
+def describe_missing(scope: Scope) -> str:
+    """Return what a client is told whose key may not do what it asks for."""
+    return f"This key lacks the scope `{scope.value}`. Use one that has it."
 
 
 def find_page_origin(request: WireRequest) -> str | None:

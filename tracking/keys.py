@@ -3,13 +3,14 @@
 import hashlib
 import re
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import msgspec
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from tracking.models import KeyKind, Source, SourceKey
+from tracking.models import DEFAULT_SCOPES, KeyKind, Scope, Source, SourceKey
 
 _PREFIXES = {KeyKind.PUBLIC: "wk_", KeyKind.SECRET: "sk_", KeyKind.IDENTITY: "ids_", KeyKind.SIGNING: "sgs_"}
 _SHOWN = 8
@@ -27,8 +28,8 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     value: str
 
 
-def make_key(source: Source, kind: KeyKind, *, label: str = "") -> NewKey:
-    """Give a source one more key."""
+def make_key(source: Source, kind: KeyKind, *, label: str = "", scopes: Collection[str] = DEFAULT_SCOPES) -> NewKey:
+    """Give a source one more key. `scopes` are what a secret one may do."""
     value = make_value(kind)
     is_secret = kind == KeyKind.SECRET
     key = SourceKey.objects.create(
@@ -38,6 +39,7 @@ def make_key(source: Source, kind: KeyKind, *, label: str = "") -> NewKey:
         secret_hash=hash_secret(value) if is_secret else None,
         prefix=value[:_SHOWN],
         label=label,
+        scopes=[scope.value for scope in Scope if scope.value in scopes] if is_secret else [],
     )
     return NewKey(key=key, value=value)
 
@@ -60,9 +62,12 @@ def add_foreign_key(source: Source, value: str, *, label: str = "") -> SourceKey
 
 
 def rotate_key(key: SourceKey, *, now: datetime, overlap: timedelta) -> NewKey:
-    """Make a new key of the same kind; the old one holds until `overlap` has passed, or until its own end if sooner."""
+    """Make a new key of the same kind and scopes.
+
+    The old one holds until `overlap` has passed, or until its own end if sooner.
+    """
     with transaction.atomic():
-        made = make_key(key.source, KeyKind(key.kind), label=key.label)
+        made = make_key(key.source, KeyKind(key.kind), label=key.label, scopes=key.scopes)
         ends = Q(expires_at=None) | Q(expires_at__gt=now + overlap)
         SourceKey.objects.filter(ends, pk=key.pk).update(expires_at=now + overlap)
     return made

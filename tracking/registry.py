@@ -56,10 +56,11 @@ class KnownSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KnownKey(msgspec.Struct, frozen=True):
-    """A key that holds, and whose it is."""
+    """A key that holds, whose it is, and what it may do."""
 
     id: int
     source: KnownSource
+    scopes: frozenset[str] = frozenset()
 
 
 class Registry(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +160,9 @@ def load_registry() -> Registry:
     rows = _load_keys()
     known = [_describe(source, frozenset(origins.get(source.pk, ())), rows) for source in sources]
     by_id = {source.id: source for source in known}
-    keys = [(row, KnownKey(row.id, by_id[row.source_id])) for row in rows if row.source_id in by_id]
+    keys = [
+        (row, KnownKey(row.id, by_id[row.source_id], frozenset(row.scopes))) for row in rows if row.source_id in by_id
+    ]
     # Only the few types that mean something special: discovered names may be many.
     special = Q(is_activity=False) | Q(server_only=True) | Q(is_derived=True)
     marked = list(EventType.objects.filter(special).values_list("name", "is_activity", "server_only", "is_derived"))
@@ -181,12 +184,13 @@ class _KeyRow(NamedTuple):
     kind: str
     value: str | None
     secret_hash: str | None
+    scopes: list[str]
 
 
 def _load_keys() -> list[_KeyRow]:
     """Return the keys that hold now: the database's clock says so."""
     holds = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=Now()))
-    rows = SourceKey.objects.filter(holds).values_list("pk", "source_id", "kind", "value", "secret_hash")
+    rows = SourceKey.objects.filter(holds).values_list("pk", "source_id", "kind", "value", "secret_hash", "scopes")
     return [_KeyRow(*row) for row in rows]
 
 

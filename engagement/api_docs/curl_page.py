@@ -11,7 +11,8 @@ _HEAD = """# The API by curl
 Made from the API's description by `manage.py write_api_docs`; the tests run each line. The description itself is at
 `/api/docs/` of a running platform, and its calls are [a Postman collection](engagement.postman_collection.json) too.
 
-Say once where the platform is and which keys your source has (`manage.py source add NAME` prints them):
+Say once where the platform is and which keys your source has. `manage.py source add NAME` prints them; calls that
+export or erase people need a secret key that may (`--scope ingest --scope read --scope privacy`):
 
 ```sh
 export ENGAGEMENT_URL=http://127.0.0.1:8000

@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from engagement.wsgi import application
+from tracking.models import Scope
 from tracking.registry import forget_registry
 from tracking.sources import SourceKeys, create_source
 
@@ -36,7 +37,7 @@ OPERATIONS: dict[str, Any] = {found.ok().label: found.ok() for found in SCHEMA.g
 
 @pytest.fixture
 def keys(log: None) -> SourceKeys:
-    _, made = create_source("Fuzzed")
+    _, made = create_source("Fuzzed", scopes=Scope.values)
     forget_registry()
     return made
 

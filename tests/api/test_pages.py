@@ -24,7 +24,9 @@ def list_lines() -> list[str]:
 @pytest.fixture(scope="module")
 def keys(live_platform: LivePlatform) -> SourceKeys:
     """A source that has reported Ada, so that there is something to read."""
-    made = json.loads(live_platform.manage("source", "add", "Curl"))
+    made = json.loads(
+        live_platform.manage("source", "add", "Curl", "--scope", "ingest", "--scope", "read", "--scope", "privacy")
+    )
     known = SourceKeys(**{name: made[name] for name in SourceKeys.__struct_fields__})
     ada = {"user_id": "ada", "traits": {"email": "ada@example.com"}}
     bearer = {"Authorization": f"Bearer {known.secret_key}"}

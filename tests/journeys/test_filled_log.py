@@ -24,7 +24,7 @@ from tracking.erasure.ask import ask_erasure
 from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
 from tracking.log.follow import load_lag
 from tracking.log.read import load_first_seq
-from tracking.models import Event, Source
+from tracking.models import Event, Scope, Source
 from tracking.registry import forget_registry
 from tracking.sources import make_first_keys
 from tracking.tasks import count_hours, keep_log, send_on
@@ -175,7 +175,7 @@ def test_no_page_reads_a_full_table_whole(source: Source, names: dict[str, Any])
     names["delivery"] = Delivery.objects.filter(profile_id=ADA_ID).latest("id").pk
     client, staff = Client(), User.objects.create_superuser("admin")
     client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
-    secret = make_first_keys(source).secret_key
+    secret = make_first_keys(source, Scope.values).secret_key
     forget_registry()
     reads = Reads(connection)
 

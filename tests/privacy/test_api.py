@@ -9,6 +9,7 @@ from django.test import Client
 
 from tests.cast import evaluate
 from tests.tracking.test_read_back import post
+from tracking.models import Scope
 from tracking.sources import SourceKeys, create_source
 
 pytestmark = pytest.mark.usefixtures("log")
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("log")
 
 @pytest.fixture
 def keys(log: None) -> SourceKeys:
-    return create_source("Shop")[1]
+    return create_source("Shop", scopes=Scope.values)[1]
 
 
 def ask(method: str, path: str, keys: SourceKeys, **query: str) -> tuple[int, Any]:

@@ -14,7 +14,7 @@ from django.test import Client
 from tests.live import wait_for
 from tracking import registry
 from tracking.hooks.known import forget_hooks
-from tracking.models import Event, Source
+from tracking.models import Event, Scope, Source
 from tracking.registry import Registry, forget_registry, get_registry
 from tracking.sources import create_source
 
@@ -122,7 +122,7 @@ def test_so_is_one_whose_body_is_damaged(tmp_path: Path) -> None:
 def test_who_reads_or_erases_is_told_to_ask_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, path: str, is_key_known: bool
 ) -> None:
-    _, keys = create_source("Shop")
+    _, keys = create_source("Shop", scopes=Scope.values)
     forget_registry()
     known = get_registry()
     with lose_database(tmp_path):

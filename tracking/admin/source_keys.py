@@ -15,19 +15,26 @@ from unfold.admin import ModelAdmin
 
 from engagement.lib.say import say_moment, say_span
 from tracking.keys import KeyRefused, NewKey, add_foreign_key, make_key, revoke_key, rotate_key
-from tracking.models import KeyKind, Source, SourceKey
+from tracking.models import DEFAULT_SCOPES, KeyKind, Scope, Source, SourceKey
 from tracking.registry import forget_registry
 
 _ENDED_SHOWN = timedelta(days=30)
 _OVERLAPS = (timedelta(0), timedelta(hours=1), timedelta(days=1), timedelta(days=7), timedelta(days=30))
 _FOREIGN = "foreign"
+MAY_GRANT_PRIVACY = "tracking.grant_privacy"
+_SCOPES = (
+    (Scope.INGEST.value, "Report events (ingest)"),
+    (Scope.READ.value, "Read back events, people, decisions and schemas (read)"),
+    (Scope.MANAGE.value, "Manage rules and settings (manage): no call asks for it yet"),
+    (Scope.PRIVACY.value, "Export and erase people, of every source (privacy)"),
+)
 _KINDS = (
     (KeyKind.PUBLIC.value, "A new public key: for pages and phones; it may only append."),
     (
         _FOREIGN,
         "A public key that your clients carry already: their Segment write key, Mixpanel token, G-… id or phc_… key.",
     ),
-    (KeyKind.SECRET.value, "A new secret key: for servers; it may read back too."),
+    (KeyKind.SECRET.value, "A new secret key: for servers; it may do what you choose below."),
     (KeyKind.IDENTITY.value, "A new identity secret: your server makes user hashes with it."),
     (KeyKind.SIGNING.value, "A new signing secret: your server signs its requests with it."),
 )
@@ -44,6 +51,13 @@ class AddKeyForm(forms.Form):
         help_text="They then need only another host name. It becomes public: anybody with it may append events.",
         widget=forms.TextInput(attrs={"class": "plain-input", "autocomplete": "off", "spellcheck": "false"}),
     )
+    scopes = forms.MultipleChoiceField(
+        choices=_SCOPES,
+        widget=forms.CheckboxSelectMultiple,
+        label="What may a secret key do?",
+        initial=DEFAULT_SCOPES,
+        required=False,
+    )
     label = forms.CharField(
         max_length=100,
         required=False,
@@ -57,6 +71,8 @@ class AddKeyForm(forms.Form):
         given = super().clean() or {}
         if given.get("kind") == _FOREIGN and not given.get("value"):
             self.add_error("value", "Paste the key that your clients carry.")
+        if given.get("kind") == KeyKind.SECRET and not given.get("scopes"):
+            self.add_error("scopes", "Choose what it may do.")
         return given
 
 
@@ -92,10 +108,12 @@ class SourceKeyAdmin(ModelAdmin):  # type: ignore[misc]
         """Ask which key, and give the source one more."""
         source = self._find(request, source_id)
         form = AddKeyForm(request.POST or None)
+        if Scope.PRIVACY.value in request.POST.getlist("scopes") and not request.user.has_perm(MAY_GRANT_PRIVACY):
+            raise PermissionDenied
         if request.method == "POST" and form.is_valid():
             given = form.cleaned_data
             if given["kind"] != _FOREIGN:
-                made = make_key(source, KeyKind(given["kind"]), label=given["label"])
+                made = make_key(source, KeyKind(given["kind"]), label=given["label"], scopes=given["scopes"])
                 return self._tell(request, source, made, f"Made a {made.key.get_kind_display()}.")
             try:
                 key = add_foreign_key(source, given["value"], label=given["label"])
@@ -103,12 +121,22 @@ class SourceKeyAdmin(ModelAdmin):  # type: ignore[misc]
                 form.add_error("value", str(error))
             else:
                 return self._tell(request, source, NewKey(key=key, value=given["value"]), f"Added the key {key}.")
-        return self._ask(request, "source_key_add.html", f"Give {source} one more key", source, form=form)
+        return self._ask(
+            request,
+            "source_key_add.html",
+            f"Give {source} one more key",
+            source,
+            form=form,
+            may_grant=request.user.has_perm(MAY_GRANT_PRIVACY),
+        )
 
     def rotate(self, request: HttpRequest, source_id: int, key_id: int) -> HttpResponse:
         """Ask how long the old key goes on, and make its successor."""
         source = self._find(request, source_id)
         key = get_object_or_404(source.keys, pk=key_id, revoked_at=None)
+        if Scope.PRIVACY.value in key.scopes and not request.user.has_perm(MAY_GRANT_PRIVACY):
+            messages.error(request, f"{key} may export and erase people: to replace it, you need the permission to.")
+            return HttpResponseRedirect(reverse("admin:tracking_source_change", args=[source.pk]))
         form = RotateKeyForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             overlap = timedelta(seconds=form.cleaned_data["overlap"])

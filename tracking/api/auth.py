@@ -1,27 +1,31 @@
 """Reading back needs a source's secret key."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated
+from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from tracking.admission import admit_signature
-from tracking.caller import verify_signature
+from tracking.caller import SCOPE_MISSING, describe_missing, verify_signature
 from tracking.key_use import note_use
-from tracking.registry import KnownSource, get_registry
+from tracking.models import Scope
+from tracking.registry import KnownKey, KnownSource, get_registry
 from tracking.signature import Signed
 from tracking.wire.request import WireError
 
 
 class SecretKey(BaseAuthentication):
-    """`Authorization: Bearer sk_…`; `request.auth` is the source."""
+    """`Authorization: Bearer sk_…`; `request.auth` is what is known of the key."""
 
-    def authenticate(self, request: Request) -> tuple[None, KnownSource] | None:
-        """Return the source of the key."""
+    def authenticate(self, request: Request) -> tuple[None, KnownKey] | None:
+        """Return the key."""
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key:
             return None
@@ -31,7 +35,7 @@ class SecretKey(BaseAuthentication):
         now = datetime.now(UTC)
         _check_signature(request, known.source, now)
         note_use(known.id, now)
-        return None, known.source
+        return None, known
 
     def authenticate_header(self, request: Request) -> str:
         """Say how to authenticate: makes the answer a 401."""
@@ -62,13 +66,45 @@ def _check_signature(request: Request, source: KnownSource, now: datetime) -> No
         raise refusal(error.message, code=error.code) from None
 
 
-class HasSource(BasePermission):
-    """Refuses who gave no key."""
+class ScopedView(APIView):
+    """A view that says what a key must be allowed to do; None where no key of ours is asked for."""
+
+    scope: Scope | None = None
+    scopes: Mapping[str, Scope] = {}
+    """Methods that need another scope."""
+
+    def find_scope(self, method: str | None) -> Scope | None:
+        """Return what a key must be allowed to do."""
+        return self.scopes.get(method or "", self.scope) if self.scope is not None else None
+
+
+class ScopedSchema(AutoSchema):
+    """The API's description, in which each call names its scope."""
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        """Add the scope, as `x-scope` and in words."""
+        operation = super().get_operation(*args, **kwargs)
+        scope = self.view.find_scope(self.method) if isinstance(self.view, ScopedView) else None
+        if operation is None or scope is None:
+            return operation
+        words = f"A secret key needs the scope `{scope.value}`."
+        return operation | {
+            "description": f"{operation.get('description', '')}\n\n{words}".strip(),
+            "x-scope": scope.value,
+        }
+
+
+class HasScope(BasePermission):
+    """Refuses who gave no key, or one that may not do what is asked."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Whether a secret key was given."""
+        """Whether a secret key was given that has the view's scope."""
         if request.auth is None:
             raise NotAuthenticated("Give the source's secret key in `Authorization: Bearer`.", code="key_required")
+        scope = view.find_scope(request.method)
+        key: Any = request.auth
+        if scope is not None and scope not in key.scopes:
+            raise PermissionDenied(describe_missing(scope), code=SCOPE_MISSING)
         return True
 
 

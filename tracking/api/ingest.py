@@ -15,13 +15,14 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
-from rest_framework.views import APIView
 
 from tracking.addresses import find_visitor
+from tracking.api.auth import ScopedView
 from tracking.api.read import LIST_EVENTS, ReadView, list_events
 from tracking.api.schemas import EXAMPLES, SHARED, TAKEN, AliasIn, BatchIn, EventIn, IdentifyIn, SnippetIn
 from tracking.door import answer_cut_short, answer_request, answer_too_large, answer_unavailable
 from tracking.intake import open_intake
+from tracking.models import Scope
 from tracking.schema.validate import MAX_BODY
 from tracking.wire.dialects import LARGE
 from tracking.wire.request import WireRequest, WireResponse
@@ -44,9 +45,10 @@ _HEADERS = {
 }
 
 
-class IngestView(APIView):
+class IngestView(ScopedView):
     """Takes what clients report. Authentication is the door's: by a source's key or a page's origin."""
 
+    scope: Scope | None = Scope.INGEST
     authentication_classes = ()
     permission_classes = ()
     throttle_classes = ()
@@ -100,6 +102,8 @@ class TrackEventView(IngestView):
 class EventsView(IngestView):
     """One event, or up to 1,000; with GET and the secret key, the source's log."""
 
+    scopes = {"GET": Scope.READ}
+
     @_describe("append_events", PolymorphicProxySerializer("Events", [EventIn, BatchIn], None), "Report events")
     def post(self, request: Any) -> HttpResponse:
         """Append events. Each has its own outcome; 202 only after the commit.
@@ -119,7 +123,7 @@ class _Listing(ReadView):
 
     def get(self, request: Any) -> Any:
         """Return a page."""
-        return list_events(request, request.auth.id)
+        return list_events(request, request.auth.source.id)
 
 
 class IdentifyView(IngestView):

@@ -7,21 +7,21 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from tracking.api.auth import HasSource, SecretKey
+from tracking.api.auth import HasScope, ScopedView, SecretKey
 from tracking.api.paging import make_page, read_cursor, read_limit
 from tracking.api.schemas import PAGING, REFUSED, USER, ErrorOut, EventPage, ProfileOut
 from tracking.event import SYSTEM, compute_user_profile_id
-from tracking.models import Event, Profile
+from tracking.models import Event, Profile, Scope
 from tracking.profiles import OPEN, Spans, list_spans
 
 
-class ReadView(APIView):
+class ReadView(ScopedView):
     """A view for servers: secret key, keyset pages, errors as code, field, message."""
 
     authentication_classes = (SecretKey,)
-    permission_classes = (HasSource,)
+    permission_classes = (HasScope,)
+    scope = Scope.READ
 
 
 class ProfileView(ReadView):

@@ -179,4 +179,4 @@ SHARED: dict[int, Any] = TAKEN | {
     400: PolymorphicProxySerializer("NotTakenOrUnderstood", [ReceiptsOut, ErrorOut, SegmentOut], None),
 }
 """Addresses that are Segment's too: the request's key or its camelCase names tell."""
-REFUSED = {401: ErrorOut, 400: ErrorOut, 409: ErrorOut, 503: ErrorOut}
+REFUSED = {401: ErrorOut, 400: ErrorOut, 403: ErrorOut, 409: ErrorOut, 503: ErrorOut}

@@ -15,9 +15,10 @@ from tracking.models.event_type import (
 from tracking.models.hook import Hook, HookCount, HookPayload
 from tracking.models.profile import Profile, ProfileChange
 from tracking.models.quarantine import Quarantined, RefusalCount, Resending
-from tracking.models.source import AllowedOrigin, KeyKind, Source, SourceKey
+from tracking.models.source import DEFAULT_SCOPES, AllowedOrigin, KeyKind, Scope, Source, SourceKey
 
 __all__ = [
+    "DEFAULT_SCOPES",
     "AllowedOrigin",
     "CountedUntil",
     "Erasure",
@@ -40,6 +41,7 @@ __all__ = [
     "RefusalCount",
     "Resending",
     "SchemaVersion",
+    "Scope",
     "SetAside",
     "Source",
     "SourceKey",

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -80,6 +81,19 @@ class KeyKind(models.TextChoices):
     SIGNING = "signing", "signing secret"
 
 
+class Scope(models.TextChoices):
+    """What a secret key may do. A public key has none: it may only report, as a page does."""
+
+    INGEST = "ingest", "report"
+    READ = "read", "read back"
+    MANAGE = "manage", "manage"
+    PRIVACY = "privacy", "export and erase people"
+
+
+DEFAULT_SCOPES = (Scope.INGEST.value, Scope.READ.value)
+"""What a new secret key may do unless somebody asks for more."""
+
+
 class SourceKey(models.Model):
     """A key of a source; several may hold at once, so that one can be replaced while clients still have the old one.
 
@@ -97,6 +111,7 @@ class SourceKey(models.Model):
     prefix = models.CharField(max_length=16)
     is_foreign = models.BooleanField(default=False)
     label = models.CharField(max_length=100, blank=True)
+    scopes = ArrayField(models.CharField(max_length=16, choices=Scope), default=list)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
@@ -105,6 +120,7 @@ class SourceKey(models.Model):
     class Meta:
         ordering = ["pk"]
         default_permissions = ()
+        permissions = [("grant_privacy", "Can make keys that export and erase people")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind="secret", value=None, secret_hash__isnull=False)
@@ -118,6 +134,11 @@ class SourceKey(models.Model):
 
     def __str__(self) -> str:
         return self.value or f"{self.prefix}…"
+
+    @property
+    def may(self) -> str:
+        """What it may do, in words; "" for what is no secret key."""
+        return ", ".join(scope.label for scope in Scope if scope.value in self.scopes)
 
     def holds(self, now: datetime) -> bool:
         """Whether it opens the door at this moment."""

@@ -15,7 +15,7 @@ from tracking.api.read import ProfileView, ReadView
 from tracking.api.schemas import REFUSED, USER, ErrorOut
 from tracking.erasure.ask import ask_erasure
 from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
-from tracking.models import Erasure
+from tracking.models import Erasure, Scope
 from tracking.registry import KnownSource
 from tracking.schema.validate import MAX_ID
 from triggers.export import export_person
@@ -67,6 +67,8 @@ ERASED = {202: ErasureOut, 404: ErrorOut, **REFUSED}
 class PersonView(ProfileView):
     """A known person: read, or erased."""
 
+    scopes = {"DELETE": Scope.PRIVACY}
+
     @extend_schema(
         operation_id="erase_profile",
         parameters=[USER],
@@ -88,6 +90,8 @@ class PersonView(ProfileView):
 class ExportView(ReadView):
     """All that is held of a known person."""
 
+    scope = Scope.PRIVACY
+
     @extend_schema(
         operation_id="export_profile",
         parameters=[USER],
@@ -106,6 +110,8 @@ class ExportView(ReadView):
 class ExportByIdView(ReadView):
     """All that is held of a person, by an id that is not known or cannot stand in a path."""
 
+    scope = Scope.PRIVACY
+
     @extend_schema(
         operation_id="export_profile_by_id",
         parameters=IDENTITY,
@@ -121,6 +127,8 @@ class ExportByIdView(ReadView):
 
 class PeopleView(ReadView):
     """People by an id that is not known, or that cannot stand in a path."""
+
+    scope = Scope.PRIVACY
 
     @extend_schema(
         operation_id="erase_profile_by_id",
@@ -141,6 +149,8 @@ class PeopleView(ReadView):
 
 class ErasureView(ReadView):
     """A receipt."""
+
+    scope = Scope.PRIVACY
 
     @extend_schema(
         operation_id="read_erasure",
@@ -198,7 +208,7 @@ def read_profile_id(request: Request) -> UUID:
 
 def read_source(request: Any) -> KnownSource:
     """Return the source whose secret key was given."""
-    source: KnownSource = request.auth
+    source: KnownSource = request.auth.source
     return source
 
 
