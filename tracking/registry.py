@@ -76,6 +76,11 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     gates: dict[str, Gate] = {}
 
     @property
+    def source_names(self) -> dict[int, str]:
+        """The sources' names by id."""
+        return {source.id: source.name for source in self.by_id.values()}
+
+    @property
     def passive_source_ids(self) -> list[int]:
         """The sources whose events do not show that a person is active."""
         return sorted(source.id for source in self.by_id.values() if not source.is_activity)

@@ -12,6 +12,7 @@ from tracking.registry import forget_registry
 from triggers.models import Rule, RuleState, RuleVersion
 from triggers.rulebook import MAX_STEP
 from triggers.rules.definition import Abandonment, EventTrigger, Inactivity, RuleDefinition
+from triggers.rules.errors import RuleInvalid
 from triggers.rules.parse import parse_definition
 
 # `seen_at` may be a step behind: the search starts a step earlier, and what was complete before is left out. A wait for
@@ -118,7 +119,10 @@ def begins_search(rule: Rule, definition: RuleDefinition) -> bool:
 def _begins_after(before: RuleVersion | None, definition: RuleDefinition) -> bool:
     if before is None:
         return True
-    parsed = parse_definition(msgspec.json.encode(before.definition))
+    try:
+        parsed = parse_definition(msgspec.json.encode(before.definition))
+    except RuleInvalid:
+        return True
     return _describe_wait(parsed) != _describe_wait(definition)
 
 

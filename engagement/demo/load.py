@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -15,7 +16,7 @@ from tracking.models import AllowedOrigin, Source
 from tracking.registry import forget_registry
 from tracking.sources import create_source
 from triggers.lifecycle import activate_rule
-from triggers.models import Rule, Template, TemplateVersion
+from triggers.models import Rule, RuleState, Template, TemplateVersion
 from triggers.recipes.mails import Mail
 from triggers.rules.definition import RuleDefinition
 from triggers.rules.parse import dump_definition
@@ -27,7 +28,8 @@ _SHOP_LINK = re.compile(r'https?://[^"/]+/demo/')
 def load_demo() -> list[str]:
     """Make what is lacking and return a line for each change; nothing to do gives no line."""
     with transaction.atomic():
-        changes = _load_content() if _find_source() is None else []
+        source = _find_source()
+        changes = _load_content() if source is None else _keep_to_source(source)
         changes += _allow_origins() + _move_links()
     if changes:
         forget_registry()
@@ -39,10 +41,10 @@ def _find_source() -> Source | None:
 
 
 def _load_content() -> list[str]:
-    create_source(SOURCE_NAME)
+    source, _ = create_source(SOURCE_NAME)
     changes = [f"Source “{SOURCE_NAME}”"]
     for rule in DEMO_RULES:
-        definition = rule.compose_definition(_ensure_template(rule.mail).pk)
+        definition = rule.compose_definition(_ensure_template(rule.mail).pk, source.pk)
         made = _make_rule(rule.name, rule.description, definition)
         if made is not None:
             activate_rule(made)
@@ -50,10 +52,35 @@ def _load_content() -> list[str]:
     return changes
 
 
+def _keep_to_source(source: Source) -> list[str]:
+    """Keep the rules of an earlier release, which wrote to people of every source, to the demo's own.
+
+    Only those that are active as they were loaded: what somebody changed or paused is theirs.
+    """
+    changes = []
+    for demo in DEMO_RULES:
+        rule = Rule.objects.filter(name=demo.name, state=RuleState.ACTIVE).first()
+        template_id = rule.definition.get("template") if rule is not None else None
+        if rule is None or not isinstance(template_id, int):
+            continue
+        if rule.definition != _store(demo.compose_unbound(template_id)):
+            continue
+        rule.definition = _store(demo.compose_definition(template_id, source.pk))
+        rule.save(update_fields=["definition", "updated_at"])
+        activate_rule(rule)
+        changes.append(f"Rule “{rule.name}”, for the people of “{source.name}” only")
+    return changes
+
+
+def _store(definition: RuleDefinition) -> dict[str, Any]:
+    stored: dict[str, Any] = json.loads(dump_definition(definition))
+    return stored
+
+
 def _make_rule(name: str, description: str, definition: RuleDefinition) -> Rule | None:
     """Return a new rule, None where one of this name is there."""
-    stored = json.loads(dump_definition(definition))
-    rule, is_new = Rule.objects.get_or_create(name=name, defaults={"description": description, "definition": stored})
+    draft = {"description": description, "definition": _store(definition)}
+    rule, is_new = Rule.objects.get_or_create(name=name, defaults=draft)
     return rule if is_new else None
 
 

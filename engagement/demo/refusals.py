@@ -15,7 +15,7 @@ from triggers.rules.definition import Always, RuleDefinition
 from triggers.rules.explain import explain_rule
 from triggers.rules.facts import Facts, HistoryNeed
 from triggers.rules.trace import Outcome, Trace
-from triggers.rules.wording import join_clauses
+from triggers.rules.wording import Names, join_clauses
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,8 +42,15 @@ def _ask(event: Event, need: HistoryNeed, person: Person) -> Question:
 
 def _explain(refused: Refused, traits: Mapping[str, Any], history: dict[HistoryNeed, int]) -> str:
     event = refused.event
-    facts = Facts(properties=event.properties, traits=dict(traits), now=event.occurred_at, history=history)
-    lacking = list(_find_lacking(explain_rule(refused.definition, facts)))
+    facts = Facts(
+        properties=event.properties,
+        traits=dict(traits),
+        now=event.occurred_at,
+        history=history,
+        source_id=event.source_id,
+    )
+    names = Names(sources=get_registry().source_names)
+    lacking = list(_find_lacking(explain_rule(refused.definition, facts, names)))
     if lacking:
         return f"No mail from “{refused.rule_name}”: it asks that {join_clauses(lacking, 'and')}."
     if not isinstance(refused.definition.reentry, Always):

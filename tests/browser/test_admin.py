@@ -108,6 +108,19 @@ _FOCUSED_NAME = """() => {
 }"""
 
 
+def test_a_rule_is_kept_to_a_source(open_admin: OpenAdmin, live_platform: LivePlatform) -> None:
+    page = open_admin("/admin/triggers/rule/add/")
+    page.locator("[name=name]").fill("Kept to a source")
+    page.locator("[name=event]").fill("add_to_cart")
+    page.get_by_role("button", name="Add condition").click()
+    page.get_by_label("What is looked at").select_option("source")
+    page.get_by_label("Source", exact=True).select_option(label="Demo shop")
+    expect(page.locator("#rule-sentence")).to_have_text(
+        "When someone does add_to_cart, and what they did last came from “Demo shop” — every time. "
+        "No message is sent: it only records."
+    )
+
+
 def test_the_cart_recipe_is_built_from_an_empty_rule_by_keyboard_alone(
     open_admin: OpenAdmin, live_platform: LivePlatform
 ) -> None:

@@ -7,6 +7,7 @@ import msgspec
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engagement.lib.ids import compute_id, compute_timed_id
 from tests.core.rules.samples import DAY, NOW, documents, make_rule, trees
@@ -63,7 +64,12 @@ def count_past(need: HistoryNeed, now: datetime = NOW) -> int:
 
 
 def ask_database(
-    connection: psycopg.Connection, node: Node, properties: Any, traits: Any, now: datetime | str = NOW
+    connection: psycopg.Connection,
+    node: Node,
+    properties: Any,
+    traits: Any,
+    now: datetime | str = NOW,
+    source: int | None = None,
 ) -> bool | None:
     row = SqlRow(
         properties="row.properties",
@@ -73,6 +79,7 @@ def ask_database(
         events="past_event",
         seq="row.seq",
         lane="1",
+        source="row.source_id",
     )
     expression, parameters = compile_sql(node, row)
     values = {
@@ -81,10 +88,12 @@ def ask_database(
         "profile": ALICE,
         "seq": THIS_SEQ,
         "moment": NOW,
+        "source": source,
     }
     found = connection.execute(
         f"select {expression} from (select %(properties)s::jsonb as properties, %(traits)s::jsonb as traits,"
-        " %(profile)s::uuid as profile_id, %(seq)s::bigint as seq, %(moment)s::timestamptz as occurred_at"
+        " %(profile)s::uuid as profile_id, %(seq)s::bigint as seq, %(moment)s::timestamptz as occurred_at,"
+        " %(source)s::integer as source_id"
         " offset 0) as row",
         parameters | values,
     ).fetchone()
@@ -93,16 +102,16 @@ def ask_database(
     return verdict
 
 
-@given(node=trees, properties=documents, traits=documents)
+@given(node=trees, properties=documents, traits=documents, source=st.sampled_from([3, 5, None]))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_trees_agree(past: psycopg.Connection, node: Node, properties: Any, traits: Any) -> None:
+def test_trees_agree(past: psycopg.Connection, node: Node, properties: Any, traits: Any, source: int | None) -> None:
     # As the log does: what Python reads is what was written as JSON.
     properties, traits = (msgspec.json.decode(msgspec.json.encode(part)) for part in (properties, traits))
     history = {need: count_past(need) for need in iterate_needs(node)}
-    verdict = compile_rule(make_rule(node)).test(properties, traits, NOW, history)
-    facts = Facts(properties=properties, traits=traits, now=NOW, history=history)
+    verdict = compile_rule(make_rule(node)).test(properties, traits, NOW, history, source)
+    facts = Facts(properties=properties, traits=traits, now=NOW, history=history, source_id=source)
     assert OUTCOMES[explain_rule(make_rule(node), facts).outcome] is verdict
-    assert ask_database(past, node, properties, traits) is verdict
+    assert ask_database(past, node, properties, traits, source=source) is verdict
 
 
 @pytest.mark.parametrize("within", [None, 1, 59, 60, 61, DAY - 1, DAY, DAY + 1])

@@ -17,6 +17,7 @@ from triggers.admin.rule_parts import read_fields
 from triggers.admin.rule_words import list_awaited, list_ends, say_definition
 from triggers.admin.why import explain_event
 from triggers.audit.compare import audit
+from triggers.lifecycle import activate_rule
 from triggers.models import Activation, Delivery, Rule, RuleState, RuleVersion
 from triggers.retention_need import check_retention, find_need
 from triggers.rules.errors import RuleInvalid
@@ -133,6 +134,17 @@ def test_a_broken_rule_can_be_paused_and_archived(source: Source, broken: Rule, 
         client.post(reverse(f"admin:triggers_rule_{step}", args=[broken.pk]))
         broken.refresh_from_db()
         assert broken.state == state
+
+
+def test_a_broken_rule_is_mended_by_activating_it_again(source: Source, broken: Rule) -> None:
+    Rule.objects.filter(pk=broken.pk).update(definition={"format": 1, "trigger": ON_CART})
+    broken.refresh_from_db()
+
+    activate_rule(broken)
+    report("add_to_cart", source=source)
+    evaluate()
+
+    assert Activation.objects.get().rule_id == broken.pk
 
 
 def test_a_message_of_a_rule_that_broke_since_is_tried_again(source: Source, server: MailServer) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.urls import reverse
 
+from tracking.models import Source
 from triggers.admin.rule_parts import KIND_FIELDS
 from triggers.admin.vocabulary import load_vocabulary
 from triggers.rules import kinds, shapes
@@ -39,6 +40,7 @@ def describe_editor() -> dict[str, Any]:
             "operators": [_describe_operator(row) for row in OPERATORS.values()],
             "kind_fields": KIND_FIELDS,
             "vocabulary": load_vocabulary(),
+            "sources": list(Source.objects.order_by("name").values_list("pk", "name")),
             "values_url": reverse("admin:triggers_rule_values"),
         }
     }

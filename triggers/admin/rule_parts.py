@@ -45,7 +45,7 @@ def find_reach() -> timedelta:
 
 def load_names() -> Names:
     """Return the installation's words for a rule's sentence."""
-    return Names(reach=find_reach())
+    return Names(reach=find_reach(), sources=get_registry().source_names)
 
 
 def compose_definition(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ from triggers.evaluate.returns import close_silences, close_timer
 from triggers.rulebook import ActiveRule, RuleBook, RuleIndex
 from triggers.rules.explain import explain_rule
 from triggers.rules.facts import Facts, HistoryNeed
+from triggers.rules.wording import Names
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +218,7 @@ class Batch:
     def _match(self, event: LoggedEvent, state: ProfileState, index: RuleIndex) -> None:
         detector = event.context.get("detector") if event.origin == DERIVED else None
         for rule in index.find_started(event.name, detector):
-            verdict = rule.compiled.test(event.properties, state.traits, event.occurred_at, {})
+            verdict = rule.compiled.test(event.properties, state.traits, event.occurred_at, {}, event.source_id)
             if verdict is False:
                 continue
             if verdict is None and not rule.compiled.needs:
@@ -241,7 +242,11 @@ class Batch:
         for candidate in unknown:
             history = {need: next(counts) for need in candidate.rule.compiled.needs}
             verdict = candidate.rule.compiled.test(
-                candidate.event.properties, candidate.traits, candidate.event.occurred_at, history
+                candidate.event.properties,
+                candidate.traits,
+                candidate.event.occurred_at,
+                history,
+                candidate.event.source_id,
             )
             settled[id(candidate)] = msgspec.structs.replace(candidate, verdict=verdict)
         return [settled.get(id(candidate), candidate) for candidate in self.candidates]
@@ -280,7 +285,13 @@ class Batch:
 
     def _describe_activation(self, candidate: Candidate, history: dict[HistoryNeed, int]) -> NewActivation:
         event, rule = candidate.event, candidate.rule
-        facts = Facts(properties=event.properties, traits=candidate.traits, now=event.occurred_at, history=history)
+        facts = Facts(
+            properties=event.properties,
+            traits=candidate.traits,
+            now=event.occurred_at,
+            history=history,
+            source_id=event.source_id,
+        )
         activation_id = compute_activation_id(rule.rule_id, event.id)
         return NewActivation(
             id=activation_id,
@@ -293,7 +304,7 @@ class Batch:
             occurred_at=event.occurred_at,
             is_once=rule.is_once,
             released_seq=self.released.get(activation_id),
-            trace=explain_rule(rule.definition, facts),
+            trace=explain_rule(rule.definition, facts, Names(sources=self.registry.source_names)),
         )
 
     def _plan(self, candidate: Candidate, activation_id: UUID) -> NewDelivery | None:

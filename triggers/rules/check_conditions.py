@@ -5,11 +5,12 @@ from datetime import timedelta
 
 from triggers.rules.check_parts import check_name, check_path, check_span, make_error
 from triggers.rules.errors import RuleError, RuleErrorCode
-from triggers.rules.nodes import All, AnyOf, Compare, Count, Never, Node, Not
+from triggers.rules.nodes import All, AnyOf, Compare, Count, FromSource, Never, Node, Not
 from triggers.rules.operators import COUNT_OPERATORS, OPERATORS
 
 MAX_DEPTH = 8
 MAX_NODES = 100
+LARGEST_ID = (1 << 31) - 1
 
 
 def check_conditions(node: Node | None, reach: timedelta | None = None) -> list[RuleError]:
@@ -52,6 +53,9 @@ class _Conditions:
             case Never():
                 yield from check_name(node.event, f"{path}.event")
                 yield from self._check_window(node.within, path)
+            case FromSource(source=source):
+                if not 0 < source <= LARGEST_ID:
+                    yield make_error(RuleErrorCode.INVALID_VALUE, f"{path}.source", "Choose a source.")
 
     def _check_window(self, within: int | None, path: str) -> Iterator[RuleError]:
         if within is not None:

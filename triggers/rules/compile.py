@@ -4,29 +4,43 @@ The code is made from the typed tree and the operators' own templates. Nothing t
 text: names, paths and values are bound as constants (`k0`, `k1` …). It sees no builtins.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from triggers.rules.check_conditions import check_conditions
 from triggers.rules.definition import RuleDefinition, Trigger
 from triggers.rules.errors import RuleInvalid
 from triggers.rules.facts import HistoryNeed
-from triggers.rules.nodes import All, AnyOf, Compare, Count, Never, Node, Not
+from triggers.rules.nodes import All, AnyOf, Compare, Count, FromSource, Never, Node, Not
 from triggers.rules.operators import OPERATORS, VOCABULARY, NullRule, Operator, fill_template
 from triggers.rules.paths import Path, parse_path
 from triggers.rules.values import holds_for_any, read_step
 
-Test: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any], datetime, Mapping[HistoryNeed, int]], bool | None]
 Key = TypeVar("Key", bound=Hashable)
+
+
+class Test(Protocol):
+    """The conditions as a function; `source` is the id of the event's source."""
+
+    def __call__(
+        self,
+        properties: Mapping[str, Any],
+        traits: Mapping[str, Any],
+        now: datetime,
+        history: Mapping[HistoryNeed, int],
+        source: int | None = None,
+    ) -> bool | None:
+        """Decide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledRule:
     """A rule ready to be matched.
 
-    `test(properties, traits, now, history)` gives True (matched), False (not matched) or None (unknown: never sends).
+    `test(properties, traits, now, history, source)` gives True (matched), False (not matched) or None (unknown: never
+    sends).
     With an empty history it is None where only the history can tell; `needs` is what to load for that.
     """
 
@@ -79,10 +93,10 @@ def iterate_needs(node: Node | None) -> Iterator[HistoryNeed]:
 
 def _compile_test(node: Node | None) -> Test:
     if node is None:
-        return lambda _properties, _traits, _now, _history: True
+        return lambda properties, traits, now, history, source=None: True
     writer = _Writer()
-    source = f"lambda properties, traits, now, history: {writer.write(node)}"
-    test: Test = eval(source, writer.names)
+    code = f"lambda properties, traits, now, history, source=None: {writer.write(node)}"
+    test: Test = eval(code, writer.names)
     return test
 
 
@@ -114,6 +128,8 @@ class _Writer:
                 return self._write_history(node, row.python, row.shape.prepare(node.value))
             case Never():
                 return self._write_history(node, "{x} == 0", None)
+            case FromSource(source=source):
+                return f"(source == {self._bind(source)})"
 
     def _write_group(self, children: tuple[Node, ...], decisive: str) -> str:
         # The first decisive child decides; else one unknown makes it unknown; else all agree on the opposite.

@@ -11,7 +11,7 @@ from triggers.rules.definition import (
     SessionEnd,
     Trigger,
 )
-from triggers.rules.nodes import All, AnyOf, Compare, Count, Never, Node, Not, OperatorName
+from triggers.rules.nodes import All, AnyOf, Compare, Count, FromSource, Never, Node, Not, OperatorName
 from triggers.rules.operators import OPERATORS, fill_template
 from triggers.rules.shapes import DURATION, MOMENT
 from triggers.rules.values import read_moment
@@ -22,6 +22,7 @@ from triggers.rules.wording import (
     describe_field,
     describe_last,
     describe_reach,
+    describe_source,
     describe_value,
     join_clauses,
 )
@@ -58,6 +59,8 @@ def _describe(node: Node, names: Names, *, depth: int) -> str:
             return f"it is not so that {_describe(child, names, depth=depth + 1)}"
         case Compare():
             return f"{describe_field(node.field, names)} {_describe_comparison(node)}"
+        case FromSource(source=source):
+            return f"what they did last came from {describe_source(source, names)}"
         case Never(event=event, within=within):
             if within is None and names.reach is None:
                 return f"they have never done {describe_event(event, names)}, {describe_reach(None)}"

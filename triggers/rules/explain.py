@@ -13,7 +13,7 @@ from triggers.rules.definition import RuleDefinition
 from triggers.rules.describe import describe_condition
 from triggers.rules.errors import RuleInvalid
 from triggers.rules.facts import Facts, HistoryNeed
-from triggers.rules.nodes import All, AnyOf, Compare, Count, Never, Node, Not
+from triggers.rules.nodes import All, AnyOf, Compare, Count, FromSource, Never, Node, Not
 from triggers.rules.operators import OPERATORS, NullRule, Operator, apply_operator
 from triggers.rules.paths import Path, parse_path
 from triggers.rules.trace import Outcome, Trace, UnknownReason
@@ -59,6 +59,12 @@ def _explain(node: Node, facts: Facts, names: Names) -> Trace:
             return _explain_compare(node, facts, names)
         case Count() | Never():
             return _explain_history(node, facts, names)
+        case FromSource(source=source):
+            return Trace(
+                sentence=describe_condition(node, names),
+                outcome=_OUTCOMES[facts.source_id == source],
+                actual=names.sources.get(facts.source_id or 0, facts.source_id),
+            )
 
 
 def _combine(parts: tuple[Trace, ...], decisive: Outcome) -> Outcome:

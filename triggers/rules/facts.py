@@ -24,10 +24,11 @@ class Facts:
     """All that a rule sees of one event.
 
     `now` is the event's occurred_at, aware: matching has no clock. A need that `history` does not answer makes its
-    condition unknown.
+    condition unknown. `source_id` is the event's source; None is none of those that a rule may name.
     """
 
     properties: Mapping[str, Any]
     traits: Mapping[str, Any]
     now: datetime
     history: Mapping[HistoryNeed, int]
+    source_id: int | None = None

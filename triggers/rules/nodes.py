@@ -88,4 +88,10 @@ class Never(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     within: int | None = None
 
 
-Node: TypeAlias = All | AnyOf | Not | Compare | Count | Never
+class FromSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="node", tag="source"):
+    """The event came from this source, by its id; a silence comes from that of the last event before it."""
+
+    source: int
+
+
+Node: TypeAlias = All | AnyOf | Not | Compare | Count | Never | FromSource

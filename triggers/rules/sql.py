@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from engagement.lib.ids import compute_boundary
 from triggers.rules.check_conditions import check_conditions
 from triggers.rules.errors import RuleInvalid
-from triggers.rules.nodes import All, AnyOf, Compare, Count, Never, Node, Not
+from triggers.rules.nodes import All, AnyOf, Compare, Count, FromSource, Never, Node, Not
 from triggers.rules.operators import OPERATORS, NullRule, Operator, fill_template
 from triggers.rules.paths import Path, parse_path
 from triggers.rules.shapes import Constants, SqlConstant
@@ -26,7 +26,8 @@ class SqlRow:
 
     `now` is one moment for all rows, or an expression such as `e.occurred_at`. `events` names a table or view with
     (profile_id, id, name, occurred_at, seq); with `seq` only events below that position count, with `lane` (an
-    expression) only those of the same lane, which the table then has as a column too.
+    expression) only those of the same lane, which the table then has as a column too. `source` is the id of the
+    event's source.
     """
 
     properties: str
@@ -36,6 +37,7 @@ class SqlRow:
     events: str = "event"
     seq: str | None = None
     lane: str | None = None
+    source: str = "null::integer"
 
 
 def compile_sql(node: Node | None, row: SqlRow) -> tuple[str, dict[str, object]]:
@@ -76,6 +78,8 @@ class _Writer:
                 return self._write_history(node, operator.sql, operator.shape.bind(node.value)[0])
             case Never():
                 return self._write_history(node, "{x} = 0", {})
+            case FromSource(source=source):
+                return f"coalesce({self._row.source} = {self._bind(source, 'integer')}, false)"
 
     def _write_compare(self, node: Compare) -> str:
         operator = OPERATORS[node.operator]

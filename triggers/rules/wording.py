@@ -13,14 +13,15 @@ _MONTH = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """The words of an installation: labels of events and fields, and how long events are kept.
+    """The words of an installation: labels of events and fields, names of sources, and how long events are kept.
 
-    Without a label an event stands as its own name in backticks. `reach` (retention minus lateness) says what "ever"
-    means.
+    Without a label an event stands as its own name in backticks, and a source, which may be gone, as its number.
+    `reach` (retention minus lateness) says what "ever" means.
     """
 
     events: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[int, str] = field(default_factory=dict)
     reach: timedelta | None = None
 
 
@@ -50,6 +51,12 @@ def describe_reach(reach: timedelta | None) -> str:
 def describe_event(name: str, names: Names) -> str:
     """Say an event's name."""
     return names.events.get(name, f"`{name}`")
+
+
+def describe_source(source_id: int, names: Names) -> str:
+    """Say which source."""
+    name = names.sources.get(source_id)
+    return f"“{name}”" if name is not None else f"source {source_id}"
 
 
 def describe_field(field: Field, names: Names) -> str:

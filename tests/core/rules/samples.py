@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from triggers.rules.definition import EventTrigger, RuleDefinition
 from triggers.rules.facts import HistoryNeed
-from triggers.rules.nodes import All, AnyOf, Compare, Count, Field, Never, Node, Not, OperatorName, Value
+from triggers.rules.nodes import All, AnyOf, Compare, Count, Field, FromSource, Never, Node, Not, OperatorName, Value
 
 NOW = datetime(2025, 3, 10, 12, 0, tzinfo=UTC)
 DAY = 86400
@@ -116,6 +116,7 @@ counts = st.builds(
     st.integers(0, 3),
 )
 nevers = st.builds(lambda event, within: Never(event=event, within=within), events, windows)
+sources = st.builds(lambda source: FromSource(source=source), st.sampled_from([3, 4]))
 
 
 def _extend(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
@@ -125,9 +126,9 @@ def _extend(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     )
 
 
-trees: st.SearchStrategy[Node] = st.recursive(st.one_of(comparisons, counts, nevers), _extend, max_leaves=8).filter(
-    lambda node: depth(node) <= 8
-)
+trees: st.SearchStrategy[Node] = st.recursive(
+    st.one_of(comparisons, counts, nevers, sources), _extend, max_leaves=8
+).filter(lambda node: depth(node) <= 8)
 histories = st.dictionaries(st.builds(HistoryNeed, events, windows), st.integers(0, 4), max_size=6)
 
 

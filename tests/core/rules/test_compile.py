@@ -1,6 +1,7 @@
 """A compiled rule: three-valued, exact, and deaf to what is written in names and values."""
 
 import itertools
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -186,6 +187,7 @@ def test_what_a_person_typed_is_never_code(evil: str) -> None:
 
 def test_generated_code_has_no_builtins() -> None:
     test = compile_rule(make_rule(TRUE)).test
+    assert isinstance(test, FunctionType)
     assert test.__globals__["__builtins__"] == {}
 
 

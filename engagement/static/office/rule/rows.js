@@ -1,8 +1,9 @@
-// One row for each kind of condition: a value compared, how often something was done, that it was never done.
+// One row for each kind of condition: a value compared, how often something was done, that it was never done, from where.
 import { choose, make } from "./dom.js";
 import { makeDuration, makeValue } from "./values.js";
 
-const KINDS = [["event", "The event’s"], ["profile", "The person’s"], ["count", "They have done"], ["never", "They have not done"]];
+const KINDS = [["event", "The event’s"], ["profile", "The person’s"], ["count", "They have done"], ["never", "They have not done"], ["source", "What they did last came from"]];
+const MAKERS = { count: makeCount, never: makeNever, source: makeSource };
 
 export function makeRow(node, editor, vocabulary) {
   const row = make("div", { class: "condition", role: "group", "aria-label": "Condition" });
@@ -11,7 +12,7 @@ export function makeRow(node, editor, vocabulary) {
   row.append(kind, parts);
   let condition;
   const build = (given) => {
-    condition = (kind.value === "count" ? makeCount : kind.value === "never" ? makeNever : makeCompare)(kind.value, given, editor, vocabulary);
+    condition = (MAKERS[kind.value] || makeCompare)(kind.value, given, editor, vocabulary);
     parts.replaceChildren(...condition.elements);
   };
   kind.addEventListener("input", () => build({}));
@@ -21,7 +22,7 @@ export function makeRow(node, editor, vocabulary) {
 }
 
 function findKind(node) {
-  return node.node === "count" || node.node === "never" ? node.node : node.field?.from || "event";
+  return node.node in MAKERS ? node.node : node.field?.from || "event";
 }
 
 function makeCompare(from, node, editor, vocabulary) {
@@ -78,6 +79,13 @@ function makeNever(_, node) {
   const event = makeEvent(node.event);
   const window_ = makeWindow(node.within);
   return { elements: [event, window_.element], read: () => ({ node: "never", event: event.value.trim(), within: window_.read() }) };
+}
+
+function makeSource(_, node, editor) {
+  const isGone = node.source && !editor.sources.some(([id]) => id === node.source);
+  const sources = isGone ? [...editor.sources, [node.source, `source ${node.source}, which is gone`]] : editor.sources;
+  const source = choose("Source", sources, node.source);
+  return { elements: [source], read: () => ({ node: "source", source: Number(source.value) }) };
 }
 
 function makeEvent(name) {
