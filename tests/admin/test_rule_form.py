@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from django.apps import apps
 from django.test import Client
 
 from engagement.lib.ids import compute_lane
@@ -17,9 +18,11 @@ from tracking.models import EventType, Profile
 from triggers.admin.rule_form import RuleForm
 from triggers.admin.rule_parts import compose_definition
 from triggers.admin.vocabulary import load_vocabulary
-from triggers.models import Rule, RuleState, RuleVersion
+from triggers.models import Rule, RuleState, RuleVersion, Template
+from triggers.recipes.drafts import store_recipes
+from triggers.recipes.mails import RECIPE_MAILS
 from triggers.rules.parse import dump_definition
-from triggers.rules.recipes import RECIPES
+from triggers.rules.recipes import RECIPES, Recipe
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +93,26 @@ def test_an_error_of_a_field_stands_at_the_field(login: Login) -> None:
     form = answer.context["adminform"].form
     assert "cannot also end it" in form.errors["ended_by"][0]
     assert form.errors["after"]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.key)
+def test_a_rule_from_a_recipe_has_the_recipes_message(login: Login, recipe: Recipe) -> None:
+    store_recipes(apps)
+    client = login("Marketer")
+
+    form = client.get(f"/admin/triggers/rule/add/?recipe={recipe.key}").context["adminform"].form
+    template = Template.objects.get(name=RECIPE_MAILS[recipe.key].name)
+    assert (form.initial["template"], form.initial["name"]) == (template.pk, f"{recipe.name} 2")
+
+    Template.objects.filter(pk=template.pk).update(name="Renamed")
+    form = client.get(f"/admin/triggers/rule/add/?recipe={recipe.key}").context["adminform"].form
+    assert form.initial["template"] == template.pk
+
+
+def test_a_recipe_whose_message_is_gone_says_so(login: Login) -> None:
+    page = login("Marketer").get("/admin/triggers/rule/add/?recipe=cart_left").content.decode()
+
+    assert "The message of “Cart left for an hour” is gone" in page
 
 
 def test_the_sentence_is_the_servers_own_and_says_what_is_sent(login: Login) -> None:

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from django.contrib import admin
+import msgspec
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -29,6 +30,7 @@ from triggers.admin.rule_words import (
 )
 from triggers.admin.vocabulary import load_seen_values
 from triggers.models import Activation, Rule, RuleState, RuleVersion
+from triggers.recipes.drafts import find_free_name, find_recipe_template
 from triggers.rules.parse import dump_definition
 from triggers.rules.recipes import RECIPES
 
@@ -120,8 +122,12 @@ class RuleAdmin(RuleSteps, PageAdmin):
         recipe = next((one for one in RECIPES if one.key == request.GET.get("recipe")), None)
         if recipe is None:
             return {}
-        initial |= {"name": recipe.name, "description": recipe.description}
-        return initial | {"definition": load_definition(recipe.definition)}
+        template_id = find_recipe_template(recipe)
+        if template_id is None:
+            messages.warning(request, f"The message of “{recipe.name}” is gone: choose another below, or make one.")
+        definition = msgspec.structs.replace(recipe.definition, template=template_id)
+        initial |= {"name": find_free_name(recipe.name), "description": recipe.description}
+        return initial | {"definition": load_definition(definition)}
 
     def changeform_view(
         self,
