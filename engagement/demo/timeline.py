@@ -64,7 +64,7 @@ def load_timeline(visitor: Visitor) -> Timeline:
     refused = _find_refused(events, {row.event_id for row in activations}, rules, now)
     refusals = explain_refusals(refused, person)
     entries = [
-        *_describe_events(events, refusals),
+        *_describe_events(events, refusals, rules),
         *_describe_activations(activations),
         *(_describe_delivery(delivery) for delivery in deliveries),
     ]
@@ -78,9 +78,14 @@ def _load_events(person: Person, source_id: int) -> list[Event]:
     return sorted(latest, key=lambda event: event.seq)
 
 
-def _describe_events(events: Sequence[Event], refusals: Mapping[UUID, str]) -> list[Entry]:
+def _describe_events(
+    events: Sequence[Event], refusals: Mapping[UUID, str], rules: Mapping[int, ActiveDefinition]
+) -> list[Entry]:
     described = (
-        _describe_derived(event, refusals) if event.origin == DERIVED else _describe_live(event) for event in events
+        _describe_derived(event, refusals.get(event.id) or _say_finder(event, rules))
+        if event.origin == DERIVED
+        else _describe_live(event)
+        for event in events
     )
     return [entry for entry in described if entry is not None]
 
@@ -92,13 +97,20 @@ def _describe_live(event: Event) -> Entry | None:
     return Entry(id=str(event.id), kind="event", at=event.received_at, title=title, code=event.name)
 
 
-def _describe_derived(event: Event, refusals: Mapping[UUID, str]) -> Entry:
+def _say_finder(event: Event, rules: Mapping[int, ActiveDefinition]) -> str:
+    """Say which rule found a silence, where others look for one of the same name."""
+    same = [rule for rule in rules.values() if rule.definition.emitted_event == event.name]
+    own = [rule for rule in same if rule.rule_id == event.context.get("detector", {}).get("rule")]
+    return f"Found by the rule “{own[0].name}”." if own and len(same) > 1 else ""
+
+
+def _describe_derived(event: Event, detail: str) -> Entry:
     return Entry(
         id=str(event.id),
         kind="silence",
         at=event.received_at,
         title=describe_silence(event.name, event.properties, came_back=bool(event.context.get("came_back"))),
-        detail=refusals.get(event.id, ""),
+        detail=detail,
         code=event.name,
         rank=1,
     )

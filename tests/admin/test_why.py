@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests.admin.conftest import Login
-from tests.cast import ADA, evaluate, make_rule, make_source, report
+from tests.cast import ADA, evaluate, make_rule, make_source, pass_time, report, scan
 from tracking.event import IMPORT, NewEvent, compute_user_profile_id
-from tracking.models import Source
+from tracking.models import Event, Source
 from triggers.admin.why import Answer, explain_event
 from triggers.lifecycle import pause_rule
 from triggers.rules.trace import Outcome
@@ -89,6 +89,27 @@ def test_an_event_that_began_a_wait_says_for_what(shop: Source) -> None:
     assert "began or moved its wait" in _ask(report("add_to_cart", source=shop)).says
     assert "ended its wait" in _ask(report("purchase", source=shop)).says
     assert "It starts on “cart_abandonment”" in _ask(report("page_view", source=shop)).says
+
+
+def test_the_silence_of_another_rule_is_said_to_be_its_own(shop: Source) -> None:
+    wait = {"kind": "abandonment", "started_by": "add_to_cart", "ended_by": "purchase"}
+    make_rule("After an hour", trigger=wait | {"after": 3600})
+    make_rule("After two", trigger=wait | {"after": 7200})
+    make_rule("Echo", trigger={"kind": "event", "event": "cart_abandonment"})
+    report("add_to_cart", source=shop)
+    scan()
+    pass_time(3700)
+    scan()
+    (silence,) = Event.objects.filter(name="cart_abandonment")
+
+    told = {answer.rule_name: answer.says for answer in explain_event(ADA_ID, silence.pk)}
+
+    assert told == {
+        "After an hour": "It matched.",
+        "After two": "This silence was found by the rule “After an hour”: "
+        "each rule starts on the silences that it finds itself.",
+        "Echo": "It matched.",
+    }
 
 
 def test_imported_and_late_events_say_that_they_start_nothing(shop: Source) -> None:

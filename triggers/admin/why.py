@@ -5,6 +5,7 @@ Rules, attributes, history and re-entry are as of the event's place in the log.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -28,6 +29,7 @@ from triggers.rules.explain import explain_rule
 from triggers.rules.facts import Facts
 from triggers.rules.reentry import ReentryReason, check_reentry
 from triggers.rules.trace import Outcome, Trace
+from triggers.rules.wording import Names
 
 _TIMEOUT_MS = 5_000
 _OUTCOMES = {Outcome.NOT_MATCHED: "Its conditions do not hold.", Outcome.UNKNOWN: "One of its conditions is unknown."}
@@ -73,6 +75,7 @@ class _Asked:
         place = find_place(connection, event, person.id)
         self.traits = load_traits_at(connection, *place)
         detector = event.context.get("detector") if event.origin == DERIVED else None
+        self.finder = self._name_finder(detector.get("rule")) if isinstance(detector, dict) else None
         self.started = {rule.rule_id for rule in index.find_started(event.name, detector)}
         matched = Activation.objects.filter(profile_id__in=self.ids, event_id=event.id)
         self.matched = set(matched.values_list("rule_id", flat=True))
@@ -99,6 +102,8 @@ class _Asked:
         return Answer(rule_id=rule.pk, rule_name=rule.name, matched=rule.pk in self.matched, says=says, trace=trace)
 
     def _say_waiting(self, rule: ActiveRule) -> str:
+        if self.finder is not None and rule.definition.emitted_event == self.event.name:
+            return f"This silence was found by {self.finder}: each rule starts on the silences that it finds itself."
         if rule.armed_by == self.event.name:
             return f"This event began or moved its wait; it starts when that becomes “{rule.definition.start_event}”."
         if rule.ended_by == self.event.name:
@@ -120,6 +125,11 @@ class _Asked:
             return "The event arrived too late to start a rule: its source's lateness says when."
         return ""
 
+    def _name_finder(self, rule_id: Any) -> str:
+        """Say which rule found the silence that the event is."""
+        name = Rule.objects.filter(pk=rule_id).values_list("name", flat=True).first()
+        return f"the rule “{name}”" if name is not None else "a rule that is no more"
+
     def _trace(self, rule: ActiveRule) -> Trace:
         event, needs = self.event, rule.compiled.needs
         questions = [
@@ -134,8 +144,14 @@ class _Asked:
             for need in needs
         ]
         history = dict(zip(needs, load_history(self.connection, questions), strict=True))
-        facts = Facts(properties=event.properties, traits=self.traits, now=event.occurred_at, history=history)
-        return explain_rule(rule.definition, facts)
+        facts = Facts(
+            properties=event.properties,
+            traits=self.traits,
+            now=event.occurred_at,
+            history=history,
+            source_id=event.source_id,
+        )
+        return explain_rule(rule.definition, facts, Names(sources=get_registry().source_names))
 
     def _say_reentry(self, rule: ActiveRule) -> str:
         decision = check_reentry(rule.definition.reentry, self._load_previous(rule), self.event.occurred_at)
