@@ -35,6 +35,7 @@ MAX_DEPTH = 5
 DAY = timedelta(days=1)
 _PUBLIC = {"$public": True}
 _OF_BOTS = {"$public": True, BOT: True}
+_HALF_A_DAY = DAY / 2
 _SKEW_NOISE = timedelta(seconds=5)
 
 
@@ -213,7 +214,7 @@ def _choose_moment(item: Item, occurred_at: datetime | None, now: datetime) -> t
     if item.timestamp is None or occurred_at is None:
         return now, item.message_id is not None
     distance = max(abs(item.timestamp - occurred_at), item.timestamp - now)
-    needs_dedup = item.message_id is not None and distance > DAY / 2
+    needs_dedup = item.message_id is not None and distance > _HALF_A_DAY
     return (item.timestamp if distance <= DAY else now), needs_dedup
 
 
