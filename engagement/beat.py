@@ -4,12 +4,17 @@ from typing import Any
 
 import psycopg
 from django.core.cache import cache
+from django.db import connection
 from django_celery_beat.schedulers import DatabaseScheduler
 from structlog import get_logger
 
 from engagement.lib.postgres import open_connection
 
 _LOCK = 0x62656174
+_LED = """
+select exists (select from pg_locks where locktype = 'advisory' and granted and objsubid = 1 and classid = 0
+                  and objid = %s and database = (select oid from pg_database where datname = current_database()))
+"""
 _STANDBY_SECONDS = 1.0
 _TIMEOUT_MS = 60_000
 _WAITING_SECONDS = 5
@@ -21,6 +26,13 @@ log = get_logger()
 def note_fetched(task: str) -> None:
     """Say that a worker has begun with a task, so that the next message may be sent."""
     cache.delete(f"waiting:{task}")
+
+
+def is_somebody_leading() -> bool:
+    """Whether a beat holds the lock, on whatever machine."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LED, [_LOCK])
+        return bool(cursor.fetchone()[0])
 
 
 class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]

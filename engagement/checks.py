@@ -6,7 +6,10 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import connection
+from django.db import DatabaseError, connection
+
+SERVER = "server"
+LEAST_LOCKS = 256
 
 
 @register(Tags.security, deploy=True)
@@ -44,19 +47,34 @@ def check_deployment(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
     return found
 
 
-@register(Tags.database, deploy=True)
+@register(Tags.database)
 def check_database(app_configs: Any, databases: Any = None, **_: Any) -> Sequence[CheckMessage]:
-    """Look at what the log needs of the server."""
-    if not databases:
+    """Look at the server before `migrate`, and with `check --database default`."""
+    return check_server() if databases else []
+
+
+@register(SERVER, deploy=True)
+def check_database_for_deployment(app_configs: Any, databases: Any = None, **_: Any) -> Sequence[CheckMessage]:
+    """Look at the server with `check --deploy`: Django leaves out checks of databases unless one is named."""
+    if databases:
         return []
+    try:
+        return check_server()
+    except DatabaseError as error:
+        hint = "Set DATABASE_URL, and start PostgreSQL."
+        return [Error(f"The database cannot be reached: {type(error).__name__}.", hint=hint, id="engagement.E011")]
+
+
+def check_server() -> Sequence[CheckMessage]:
+    """Look at what the log needs of the server."""
     found: list[CheckMessage] = []
     with connection.cursor() as cursor:
         cursor.execute(
             "select current_setting('max_locks_per_transaction')::int, current_setting('server_version_num')::int"
         )
         locks, version = cursor.fetchone()
-    if locks < 256:
-        hint = "Set max_locks_per_transaction to 256 or more: reading the log locks each partition and its indexes."
+    if locks < LEAST_LOCKS:
+        hint = f"Set it to {LEAST_LOCKS} or more: reading the log locks each partition and its indexes."
         found.append(Error(f"max_locks_per_transaction is {locks}.", hint=hint, id="engagement.E007"))
     if version < 150000:
         found.append(Error("PostgreSQL is older than 15.", hint="Use PostgreSQL 15 or newer.", id="engagement.E008"))

@@ -18,7 +18,7 @@ from engagement.lib.ids import compute_boundary
 from tracking.erasure.tombstones import Tombstone, hold_tombstones, is_erased
 from tracking.event import Rejection
 from tracking.identities import find_identities
-from tracking.models import Quarantined
+from tracking.models import Quarantined, Source
 
 MAX_PAYLOAD = 32 * 1024
 MAX_PER_HOUR = 1_000
@@ -137,6 +137,15 @@ def _find_mark(item: Refused) -> UUID | None:
     if happened_at is not None and happened_at >= _FIRST:
         return compute_boundary(happened_at)
     return None
+
+
+def list_full(now: datetime) -> list[str]:
+    """Return the names of the sources of which no more is kept, or held."""
+    return [
+        name
+        for source_id, name in Source.objects.order_by("name").values_list("pk", "name")
+        if _count_last_hour(source_id, now) >= MAX_PER_HOUR or _count_held(source_id) >= MAX_HELD
+    ]
 
 
 def _count_last_hour(source_id: int, now: datetime) -> int:

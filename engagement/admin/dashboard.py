@@ -15,6 +15,7 @@ from engagement.admin.badges import load_in_doubt
 from engagement.admin.first_steps import describe_steps, load_first_steps
 from engagement.admin.pulse import find_standstills
 from engagement.admin.remember import remember
+from engagement.doctor import Finding, State, examine
 from engagement.lib.charts import Chart, make_chart
 from tracking.refusals import Breaking, find_breaking
 from triggers.admin.destination_words import load_failing
@@ -22,6 +23,8 @@ from triggers.broken_rules import list_broken
 from triggers.models import DestinationProgress, SendingSwitch
 
 _FRESH_SECONDS = 10
+_EXAMINED_SECONDS = 30
+_SAID_ELSEWHERE = {"worker", "rules", "destinations", "sending", "deliveries in doubt", "dead letters", "evaluator"}
 
 
 def show_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -30,6 +33,7 @@ def show_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
     return context | {
         "title": "Dashboard",
         "standstills": find_standstills() if _may_see_operation(request.user) else [],
+        "findings": _load_findings() if _may_see_operation(request.user) else [],
         "breaking": _load_breaking(request.user),
         "failing": _load_failing(request.user),
         "broken_rules": list_broken() if request.user.has_perm("triggers.view_rule") else [],
@@ -54,6 +58,13 @@ def tell_steps(request: HttpRequest) -> JsonResponse:
 def _may_see_operation(user: Any) -> bool:
     """Whoever writes rules or operates the platform has to know whether it keeps up."""
     return user.has_perm("triggers.view_rule") or user.has_perm("tracking.view_setaside")
+
+
+def _load_findings() -> list[Finding]:
+    """What the page says nowhere else."""
+    found = remember("findings", _EXAMINED_SECONDS, examine)
+    bad = (State.FAILING, State.WARNING)
+    return [one for one in found if one.state in bad and one.name not in _SAID_ELSEWHERE]
 
 
 def _is_stopped(user: Any) -> bool:
