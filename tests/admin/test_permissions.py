@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client
 from django_celery_beat.models import PeriodicTask
@@ -311,6 +312,42 @@ def test_ten_wrong_passwords_lock_the_name_even_for_the_right_one(client: Client
     answer = client.post("/admin/login/", {"username": "mara", "password": "correct horse"}, REMOTE_ADDR="192.0.2.7")
     assert answer.status_code == 429
     assert "_auth_user_id" not in client.session
+
+
+def try_password(password: str, forwarded_for: str, client: Client | None = None) -> int:
+    client = client or Client()
+    form = {"username": "mara", "password": password}
+    answer = client.post("/admin/login/", form, REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR=forwarded_for)
+    return answer.status_code
+
+
+def test_behind_a_proxy_wrong_passwords_lock_only_who_typed_them(settings: LazySettings) -> None:
+    settings.TRUSTED_PROXIES = 1
+    User.objects.create_user("mara", password="correct horse", is_staff=True)
+    for _ in range(10):
+        try_password("wrong", "198.51.100.6")
+    assert try_password("correct horse", "198.51.100.6") == 429
+    assert try_password("correct horse", "198.51.100.7, 198.51.100.6") == 429, (
+        "what stands further left is not believed"
+    )
+    assert try_password("correct horse", "198.51.100.7") == 302
+
+
+@pytest.mark.parametrize("forwarded_for", ["unknown", "198.51.100.6:4711", "[2001:db8::1]:80", "x" * 500, ","])
+def test_whatever_a_proxy_says_a_login_is_answered(settings: LazySettings, forwarded_for: str) -> None:
+    settings.TRUSTED_PROXIES = 1
+    User.objects.create_user("mara", password="correct horse", is_staff=True)
+    assert try_password("wrong", forwarded_for) == 200
+    assert try_password("correct horse", forwarded_for) == 302
+
+
+@pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "/admin/"])
+def test_a_login_that_is_to_lead_elsewhere_leads_to_the_dashboard(client: Client, to: str) -> None:
+    User.objects.create_user("mara", password="correct horse", is_staff=True)
+    form = {"username": "mara", "password": "correct horse", "next": to}
+    answer = client.post("/admin/login/", form, follow=True)
+    assert answer.redirect_chain == [("/admin/", 302)]
+    assert answer.status_code == 200
 
 
 def test_a_login_leads_to_the_dashboard_or_to_the_page_that_was_asked_for(client: Client) -> None:
