@@ -65,8 +65,11 @@ def _make(state: Path, known: Path) -> None:
     if state.exists() and any(state.iterdir()) and not known.exists():
         raise StateBusy(f"{state} is not empty and was not made by this program. Choose another STATE_DIR.")
     state.mkdir(parents=True, exist_ok=True)
-    state.chmod(0o755)
-    (state / "logs").mkdir(exist_ok=True)
+    # Others only pass through, and that only where PostgreSQL runs as another account than root.
+    state.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    for name in ("logs", "inbox"):
+        (state / name).mkdir(exist_ok=True)
+        (state / name).chmod(0o700)
     known.open("a").close()
 
 

@@ -62,6 +62,20 @@ def test_the_tests_of_a_group_share_what_runs(request: pytest.FixtureRequest) ->
     assert "PYTEST_XDIST_WORKER" not in os.environ or request.node.nodeid.endswith("@live")
 
 
+def test_nobody_else_reads_the_logs_and_mails(live_platform: LivePlatform) -> None:
+    state = live_platform.state
+    assert state.stat().st_mode & 0o777 == (0o711 if os.geteuid() == 0 else 0o700)
+    for name in ("logs", "inbox"):
+        assert (state / name).stat().st_mode & 0o777 == 0o700
+    assert (state / "logs" / "postgres.log").exists(), "who writes there need not be allowed to look"
+    if os.geteuid() == 0:
+        for path in (state, state / "logs", state / "logs" / "web.log"):
+            done = subprocess.run(
+                ["cat" if path.is_file() else "ls", str(path)], user="nobody", capture_output=True, check=False
+            )
+            assert b"Permission denied" in done.stderr
+
+
 def test_two_installations_run_side_by_side(live_platform: LivePlatform) -> None:
     other = start_platform()
 
