@@ -6,7 +6,9 @@ variable, comparison, filter and assignment takes from one budget by the size of
 worst template ends in about a second.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
+from decimal import InvalidOperation
 from typing import Any
 
 from liquid import RenderContext
@@ -62,11 +64,26 @@ class BoundedContext(RenderContext):
                 self.spend(_STEP)
                 return function(left, *args, **kwargs)
             self.spend(_STEP + _estimate(name, left, (*args, *kwargs.values())))
+            if name in getattr(self.env, "number_filters", ()):
+                return self._calculate(name, function, left, args, token)
             result = function(_drop_nothing(left) if name == "join" else left, *args, **kwargs)
             self.spend(measure(result))
             return result
 
         return apply
+
+    def _calculate(
+        self, name: str, function: Callable[..., object], left: object, args: tuple[object, ...], token: Token | None
+    ) -> object:
+        """Return the result of a sum; one that is no number, or is made from none, has no value."""
+        try:
+            result = None if any(map(is_infinite, (left, *args))) else function(left, *args)
+        except (OverflowError, InvalidOperation):
+            result = None
+        if result is None or is_infinite(result):
+            return self.env.undefined(name, hint="the result is no number", token=token)
+        self.spend(measure(result))
+        return result
 
     def assign(self, key: str, val: Any) -> None:
         """Keep a value under a name."""
@@ -74,9 +91,12 @@ class BoundedContext(RenderContext):
         self.locals[key] = val
 
     def get(self, path: list[object], **named: Any) -> object:
-        """Return a variable's value, or one inside it."""
+        """Return a variable's value, or one inside it; what is no finite number is no value."""
         self.spend(len(path))
-        return super().get(path, **named)
+        value = super().get(path, **named)
+        if isinstance(value, float) and not math.isfinite(value):
+            return self.env.undefined(str(path[0]), hint="it is no number", token=named.get("token"))
+        return value
 
     def ifchanged(self, val: str) -> bool:
         """Say whether a text differs from the last one, which `ifchanged` writes and throws away."""
@@ -112,6 +132,16 @@ def measure(value: object) -> int:
         elif isinstance(found, dict):
             waiting.extend(found.values())
     return size
+
+
+def is_infinite(value: object) -> bool:
+    """Whether a value, or a text that would be read as one, is no finite number: infinity, or "not a number"."""
+    if isinstance(value, int) or not isinstance(value, float | str):
+        return False
+    try:
+        return not math.isfinite(float(value))
+    except ValueError:
+        return False
 
 
 def is_group(value: object) -> bool:

@@ -4,6 +4,7 @@ A variable without value may stand in a condition or behind a `default`; anywher
 "Hi ,", be it alone or hidden in a filter ("Hi " with nothing appended).
 """
 
+import math
 from typing import Any, TextIO
 
 from liquid import RenderContext
@@ -146,6 +147,8 @@ def evaluate_strictly(expression: Expression, context: RenderContext) -> tuple[o
         else:
             missing = missing or without
         value = step.evaluate(value, context)
+        if missing is None and is_undefined(value):
+            missing = str(expression.left)
     return value, missing, is_defaulted
 
 
@@ -156,7 +159,7 @@ def say_value(expression: Expression, value: object, context: RenderContext) -> 
     _pay(context, value)
     if isinstance(value, list | tuple):
         value = [item for item in value if item is not None]
-    return to_liquid_string(value, context.autoescape)
+    return "" if _is_no_number(value) else to_liquid_string(value, context.autoescape)
 
 
 def _pay(context: RenderContext, value: object) -> None:
@@ -174,8 +177,13 @@ def is_blank(value: Any) -> bool:
     return isinstance(value, list | tuple | dict | range) and not value
 
 
+def _is_no_number(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
 def _name_if_blank(expression: Expression, value: object) -> str | None:
-    return str(expression) if isinstance(expression, Path) and is_blank(value) else None
+    is_missing = _is_no_number(value) or (isinstance(expression, Path) and is_blank(value))
+    return str(expression) if is_missing else None
 
 
 def _find_paths(expression: Expression) -> list[Expression]:

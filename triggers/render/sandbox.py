@@ -32,7 +32,8 @@ class Sandbox(Environment):
     def __init__(self, *, autoescape: bool, is_strict: bool) -> None:
         self.is_strict = is_strict
         super().__init__(autoescape=autoescape)
-        self.text_filters = _find_text_filters(self)
+        self.text_filters = _find_filters_of(self, "string") - {"slice"}
+        self.number_filters = _find_filters_of(self, "math") | {"sum"}
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         """Take the library's tags and filters, without those that read files or pass on what was not escaped."""
@@ -46,10 +47,11 @@ class Sandbox(Environment):
         self.add_filter("date", format_date)
 
 
-def _find_text_filters(sandbox: Environment) -> frozenset[str]:
-    """Return the filters that make text of whatever they are given; `slice` takes lists too."""
-    module = "liquid.builtin.filters.string"
-    return frozenset(name for name, function in sandbox.filters.items() if function.__module__ == module) - {"slice"}
+def _find_filters_of(sandbox: Environment, subject: str) -> frozenset[str]:
+    """Return the library's filters of one subject: those that make text of whatever they are given (apart from
+    `slice`, which takes lists too), or those that calculate."""
+    module = f"liquid.builtin.filters.{subject}"
+    return frozenset(name for name, function in sandbox.filters.items() if function.__module__ == module)
 
 
 _SANDBOXES = {

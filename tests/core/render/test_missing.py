@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.core.render.samples import read_subject
+from tests.core.render.samples import make_variables, read_subject
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,52 @@ def test_a_template_may_choose_empty_places() -> None:
 @pytest.mark.parametrize("allows_empty", [True, False])
 def test_a_group_of_values_is_never_shown_as_code(subject: str, allows_empty: bool) -> None:
     assert "name the one that is meant" in read_subject(subject, allows_empty=allows_empty)
+
+
+HUGE = {"huge": 10**320, "big": 1e308, "infinite": float("inf"), "text": "1e999", "word": "NaN", "list": ["1e999", 1]}
+
+
+@pytest.mark.parametrize(
+    ("subject", "name"),
+    [
+        ("{{ event.big | times: 10 }} EUR", "event.big"),
+        ("{{ event.big | times: event.big }} EUR", "event.big"),
+        ('{{ event.big | times: 10 | append: " EUR" }}', "event.big"),
+        ("{{ event.big | divided_by: 0.1 }} EUR", "event.big"),
+        ("{{ event.big | plus: event.infinite }} EUR", "event.infinite"),
+        ("{{ event.huge | divided_by: 3.5 }} EUR", "event.huge"),
+        ("{{ event.huge | times: 1.5 }} EUR", "event.huge"),
+        ("{{ event.text | times: 2 }} EUR", "event.text"),
+        ("{{ event.text | at_most: 5 }} EUR", "event.text"),
+        ("{{ event.text | abs }} EUR", "event.text"),
+        ("{{ event.text | round }} EUR", "event.text"),
+        ("{{ event.word | plus: 1 }} EUR", "event.word"),
+        ("{{ event.price | plus: event.word }} EUR", "event.price"),
+        ("{{ event.list | sum }} EUR", "event.list"),
+        ("{{ event.infinite }} EUR", "event.infinite"),
+        ('{{ event.infinite | append: " EUR" }}', "event.infinite"),
+        ("{{ event.infinite | date: '%d' }}", "event.infinite"),
+        ("{% cycle event.infinite, event.price %} EUR", "event.infinite"),
+        ("{% assign total = event.big | times: 10 %}{{ total }} EUR", "total"),
+        ("{{ 'inf' | plus: 1 }} EUR", "'inf'"),
+        (f"{{{{ {'9' * 400}.0 }}}} EUR", "inf"),
+    ],
+)
+def test_what_is_no_finite_number_has_no_value(subject: str, name: str) -> None:
+    variables = make_variables(properties={"price": 12} | HUGE)
+
+    assert read_subject(subject, variables=variables) == f"missing_variable: {name}"
+    empty = read_subject(subject, variables=variables, allows_empty=True).lower()
+    assert not any(word in empty for word in ("inf", "nan", "1e999", "overflow"))
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ("{{ event.big | times: 10 | default: 'a lot' }}", "a lot"),
+        ("{{ event.text | plus: 1 | default: 0 }}", "0"),
+        ("{{ event.word }} and {{ event.text }}", "NaN and 1e999"),
+    ],
+)
+def test_a_default_and_a_text_stay_what_they_are(subject: str, expected: str) -> None:
+    assert read_subject(subject, variables=make_variables(properties=HUGE)) == expected
