@@ -26,18 +26,31 @@ _LISTED = 5
 _PAUSE_WHEN_FULL = 60.0
 
 _COUNT = """
-insert into event_count (minute, lane, source_id, name, received, without_identity, misfits, dropped_ids)
-select minute, lane, source_id, name, received, without_identity, misfits, dropped_ids
+insert into event_count (minute, lane, source_id, name, received, without_identity, misfits, dropped_ids,
+    dropped_statements)
+select minute, lane, source_id, name, received, without_identity, misfits, dropped_ids, dropped_statements
   from jsonb_to_recordset(%s) as x (
     minute timestamptz, lane smallint, source_id integer, name text, received integer, without_identity integer,
-    misfits integer, dropped_ids integer)
+    misfits integer, dropped_ids integer, dropped_statements integer)
  order by minute, lane, source_id, name
 on conflict (minute, lane, source_id, name) do update set
     received = event_count.received + excluded.received,
     without_identity = event_count.without_identity + excluded.without_identity,
     misfits = event_count.misfits + excluded.misfits,
-    dropped_ids = event_count.dropped_ids + excluded.dropped_ids
+    dropped_ids = event_count.dropped_ids + excluded.dropped_ids,
+    dropped_statements = event_count.dropped_statements + excluded.dropped_statements
 """
+_COLUMNS = (
+    "minute",
+    "lane",
+    "source_id",
+    "name",
+    "received",
+    "without_identity",
+    "misfits",
+    "dropped_ids",
+    "dropped_statements",
+)
 _DISCOVER = """
 insert into tracking_eventtype as known (name, properties, found_by, is_activity, server_only, is_derived,
     first_seen_at, last_seen_at)
@@ -58,16 +71,17 @@ _known: dict[str, set[str]] = {}
 _full_until: dict[int, float] = {}
 
 
-def count_events(connection: Connection, events: Sequence[LoggedEvent]) -> None:
-    """Add events to the counts of their minutes, in the lane's transaction."""
+def count_events(connection: Connection, events: Sequence[LoggedEvent], unfit: Sequence[LoggedEvent] = ()) -> None:
+    """Add events to the counts of their minutes, in the lane's transaction. `unfit` said more of a person than fits."""
     counts: Counter[tuple[Any, ...]] = Counter()
     lost: Counter[tuple[Any, ...]] = Counter()
     misfits: Counter[tuple[Any, ...]] = Counter()
     dropped: Counter[tuple[Any, ...]] = Counter()
+    dropped_statements = Counter(_make_key(event) for event in unfit)
     for event in events:
         if event.origin == SYSTEM:
             continue
-        key = (event.received_at.replace(second=0, microsecond=0), event.lane, event.source_id or 0, event.name)
+        key = _make_key(event)
         counts[key] += 1
         if event.context.get("$without_identity"):
             lost[key] += 1
@@ -75,13 +89,17 @@ def count_events(connection: Connection, events: Sequence[LoggedEvent]) -> None:
             misfits[key] += 1
         if DROPPED_IDS in event.context:
             dropped[key] += 1
-    names = ("minute", "lane", "source_id", "name", "received", "without_identity", "misfits", "dropped_ids")
+    columns = (counts, lost, misfits, dropped, dropped_statements)
     rows = [
-        dict(zip(names, (*key, received, lost[key], misfits[key], dropped[key]), strict=True))
-        for key, received in counts.items()
+        dict(zip(_COLUMNS, (*key, *(counted[key] for counted in columns)), strict=True))
+        for key in counts | dropped_statements
     ]
     if rows:
         connection.execute(_COUNT, (pack_rows(rows),))
+
+
+def _make_key(event: LoggedEvent) -> tuple[Any, ...]:
+    return event.received_at.replace(second=0, microsecond=0), event.lane, event.source_id or 0, event.name
 
 
 def discover_types(connection: Connection, events: Iterable[LoggedEvent]) -> None:

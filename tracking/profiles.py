@@ -13,7 +13,7 @@ from tracking.event import ADOPTED, FOLLOW, GROUP, IDENTIFY, IMPORT, LIVE, NOT_S
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from tracking.registry import Registry
-from tracking.traits import apply_statement
+from tracking.traits import Known, join, learn
 
 OPEN = (1 << 62) - 1
 """The end of a span of the log that has not ended."""
@@ -30,7 +30,9 @@ class ProfileState:
     one. `joined` maps profiles of this person (hex) to the spans of the log, from exclusive to inclusive, in which
     they are theirs, one after the other in one list; the own one is there only when an earlier period of it ended.
     `linked_seq` is the place in the log of the sign-in by which this profile is `linked_to`'s. `is_readdressed` says
-    that what messages are addressed by, traits and links, has changed in this batch.
+    that what messages are addressed by, traits and links, has changed in this batch. `public_traits` are the names of
+    those that pages gave their value. `dropped` are the events of this batch that said more of the person than fits,
+    `dropped_statements` how many there ever were.
     """
 
     id: UUID
@@ -39,6 +41,8 @@ class ProfileState:
     anonymous_id: str | None
     source_id: int | None
     traits: dict[str, Any]
+    public_traits: list[str]
+    dropped_statements: int
     seen_at: datetime | None
     linked_to: UUID | None
     linked_seq: int
@@ -49,11 +53,28 @@ class ProfileState:
     last_activity: LoggedEvent | None = None
     is_changed: bool = field(default=False)
     is_readdressed: bool = field(default=False)
+    dropped: list[LoggedEvent] = field(default_factory=list)
 
     @property
     def spans(self) -> "Spans":
         """All profiles of this person, with the part of the log in which they are theirs."""
         return list_spans(self.id, self.joined)
+
+    @property
+    def known(self) -> Known:
+        """What is known of the person."""
+        return Known(self.traits, frozenset(self.public_traits))
+
+    def keep(self, known: Known) -> None:
+        """Change what is known of the person."""
+        self.traits, self.public_traits = known.traits, sorted(known.public)
+        self.is_changed = self.is_readdressed = True
+
+    def drop(self, event: LoggedEvent) -> None:
+        """Note that an event said more of the person than fits."""
+        self.dropped.append(event)
+        self.dropped_statements += 1
+        self.is_changed = True
 
 
 def list_spans(profile_id: UUID, joined: dict[str, list[int]]) -> Spans:
@@ -68,8 +89,8 @@ def pair_bounds(bounds: Sequence[int]) -> list[tuple[int, int]]:
 
 
 PROFILE_COLUMNS = (
-    "id, lane, user_id, anonymous_id, source_id, traits, seen_at, linked_to, linked_seq, joined, asked, applied_seq,"
-    " created_at"
+    "id, lane, user_id, anonymous_id, source_id, traits, public_traits, dropped_statements, seen_at, linked_to,"
+    " linked_seq, joined, asked, applied_seq, created_at"
 )
 _LOAD = f"select {PROFILE_COLUMNS} from profile where lane = %s and id = any(%s) order by id for no key update"
 _LOAD_ANY = f"select {PROFILE_COLUMNS} from profile where id = any(%s)"
@@ -79,11 +100,13 @@ _MOST_HOPS = 8
 _SAVE = f"""
 insert into profile ({PROFILE_COLUMNS})
 select {PROFILE_COLUMNS} from jsonb_to_recordset(%s) as x (
-    id uuid, lane smallint, user_id text, anonymous_id text, source_id integer, traits jsonb, seen_at timestamptz,
+    id uuid, lane smallint, user_id text, anonymous_id text, source_id integer, traits jsonb,
+    public_traits jsonb, dropped_statements integer, seen_at timestamptz,
     linked_to uuid, linked_seq bigint, joined jsonb, asked jsonb, applied_seq bigint, created_at timestamptz)
  order by id
 on conflict (id, lane) do update set
-    traits = excluded.traits, seen_at = excluded.seen_at, linked_to = excluded.linked_to,
+    traits = excluded.traits, public_traits = excluded.public_traits,
+    dropped_statements = excluded.dropped_statements, seen_at = excluded.seen_at, linked_to = excluded.linked_to,
     linked_seq = excluded.linked_seq, joined = excluded.joined, asked = excluded.asked,
     applied_seq = excluded.applied_seq
 """
@@ -131,7 +154,7 @@ def load_traits_at(connection: Connection, profile_id: UUID, seq: int) -> dict[s
     for event in told:
         original = pointed.get(UUID(event.properties["event"])) if event.name == FOLLOW else event
         if event.name == ADOPTED:
-            state.traits = event.properties["traits"] | state.traits
+            take_over(state, event)
         elif original is not None and original.name == IDENTIFY:
             _apply_traits(state, original)
     return state.traits
@@ -205,6 +228,8 @@ def start_profile(event: LoggedEvent) -> ProfileState:
         anonymous_id=None if event.user_id else event.anonymous_id,
         source_id=event.source_id,
         traits={},
+        public_traits=[],
+        dropped_statements=0,
         seen_at=None,
         linked_to=None,
         linked_seq=0,
@@ -264,11 +289,23 @@ def _apply_history(state: ProfileState, event: LoggedEvent, step: timedelta) -> 
 
 def _apply_traits(state: ProfileState, event: LoggedEvent) -> None:
     """A page, whose key anybody can read, may give a known person an e-mail address but never change or take it."""
-    is_guarded = bool(event.context.get("$public")) and state.user_id is not None
-    traits = apply_statement(state.traits, event.properties, keeps_email=is_guarded)
-    if traits != state.traits:
-        state.traits = traits
-        state.is_changed = state.is_readdressed = True
+    is_public = bool(event.context.get("$public"))
+    keeps_email = is_public and state.user_id is not None
+    known = state.known
+    learned = learn(known, event.properties, is_public=is_public, keeps_email=keeps_email)
+    if learned is None:
+        state.drop(event)
+    elif learned is not known:
+        state.keep(learned)
+
+
+def take_over(state: ProfileState, event: LoggedEvent) -> None:
+    """Add what is known of a profile that joins, as its `$adopted` says."""
+    given = Known(event.properties["traits"], frozenset(event.properties.get("public_traits", ())))
+    known, fits = join(state.known, given)
+    state.keep(known)
+    if not fits:
+        state.drop(event)
 
 
 def save_profiles(connection: Connection, states: Iterable[ProfileState]) -> None:

@@ -14,7 +14,9 @@ import msgspec
 MAX_LIST_VALUES = 1_000
 MAX_LIST_BYTES = 32 * 1024
 MAX_BYTES = 256 * 1024
-"""All traits of a person, as JSON. A statement that would make them grow beyond it changes nothing."""
+"""What servers say of a person, as JSON. A statement that would make it grow beyond that is dropped."""
+MAX_PUBLIC_BYTES = 64 * 1024
+"""What pages and apps say, by keys that anybody can read: a share of its own, so that a server's word always fits."""
 
 MAX_NUMBER = 2**53
 """Beyond it a number is no longer exact everywhere: a sum stays where it is."""
@@ -27,8 +29,74 @@ Traits = Mapping[str, Any]
 _MISSING = object()
 
 
+class Known(msgspec.Struct, frozen=True):
+    """What is known of a person. `public` names the traits that have their value from a page or an app."""
+
+    traits: dict[str, Any] = {}
+    public: frozenset[str] = frozenset()
+
+
+def learn(known: Known, said: Traits, *, is_public: bool = False, keeps_email: bool = False) -> Known | None:
+    """Return what is known after a statement; the same object when nothing changes, None where it does not fit.
+
+    `is_public`: a page or an app says it. A trait counts to the share of who gave it its value; what a server says too
+    is the server's.
+    """
+    traits = apply_statement(known.traits, said, keeps_email=keeps_email)
+    if is_public:
+        public = known.public | {name for name, value in traits.items() if _differs(known.traits, name, value)}
+    else:
+        public = known.public - _list_named(said)
+    public &= traits.keys()
+    if traits is known.traits and public == known.public:
+        return known
+    after = Known(traits, public)
+    return None if _outgrows(after, known, is_public) else after
+
+
+def join(own: Known, given: Known) -> tuple[Known, bool]:
+    """Return what is known of a person together with what a profile that joins them brings, and whether all of it fits.
+
+    Where both know something the person's own counts. A share that does not fit stays as it is.
+    """
+    joined, fits = own, True
+    for is_public in (False, True):
+        added = {
+            name: value
+            for name, value in given.traits.items()
+            if (name in given.public) == is_public and name not in own.traits
+        }
+        after = Known(added | joined.traits, joined.public | added.keys() if is_public else joined.public)
+        if added and _outgrows(after, joined, is_public):
+            fits = False
+        else:
+            joined = after
+    return joined, fits
+
+
+def _list_named(said: Traits) -> set[str]:
+    return {trait for name in _OPERATORS if said.get(name) for trait, _ in _list_operands(name, said[name])}
+
+
+def _differs(traits: Traits, name: str, value: Any) -> bool:
+    return name not in traits or (traits[name] is not value and _write(traits[name]) != _write(value))
+
+
+def _outgrows(after: Known, before: Known, is_public: bool) -> bool:
+    """Whether the share of who speaks has grown, and beyond its bound. Mostly all together is less than the smaller."""
+    bound = MAX_PUBLIC_BYTES if is_public else MAX_BYTES
+    if len(msgspec.json.encode(after.traits)) <= bound:
+        return False
+    size = _measure(after, is_public)
+    return size > bound and size > _measure(before, is_public)
+
+
+def _measure(known: Known, is_public: bool) -> int:
+    return len(msgspec.json.encode({n: value for n, value in known.traits.items() if (n in known.public) == is_public}))
+
+
 def apply_statement(traits: dict[str, Any], said: Traits, *, keeps_email: bool = False) -> dict[str, Any]:
-    """Return a person's traits after a statement; the same object when nothing changes.
+    """Return a person's traits after a statement, however large; the same object when nothing changes.
 
     With `keeps_email` an e-mail address may be given but neither changed nor taken, by whatever operator.
     """
@@ -40,9 +108,7 @@ def apply_statement(traits: dict[str, Any], said: Traits, *, keeps_email: bool =
             for trait, operand in _list_operands(name, operands):
                 if trait != _EMAIL or may_touch_email:
                     _change(changed, trait, operate(changed.get(trait, _MISSING), operand))
-    if changed == traits or _is_too_large(changed, traits):
-        return traits
-    return changed
+    return traits if changed == traits else changed
 
 
 def _list_operands(operator: str, operands: Any) -> Iterable[tuple[str, Any]]:
@@ -56,11 +122,6 @@ def _change(traits: dict[str, Any], name: str, value: Any) -> None:
         traits.pop(name, None)
     else:
         traits[name] = value
-
-
-def _is_too_large(changed: Traits, before: Traits) -> bool:
-    size = len(msgspec.json.encode(changed))
-    return size > MAX_BYTES and size > len(msgspec.json.encode(before))
 
 
 def _set(_: Any, operand: Any) -> Any:

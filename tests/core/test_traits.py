@@ -11,8 +11,12 @@ from tracking.traits import (
     MAX_LIST_BYTES,
     MAX_LIST_VALUES,
     MAX_NUMBER,
+    MAX_PUBLIC_BYTES,
     OPERATORS,
+    Known,
     apply_statement,
+    join,
+    learn,
 )
 
 KNOWN: dict[str, Any] = {"plan": "free", "visits": 3, "tags": ["a", "b", "a"], "nick": None}
@@ -76,11 +80,56 @@ def test_a_list_keeps_its_latest_values() -> None:
     assert len(msgspec.json.encode(seen)) <= MAX_LIST_BYTES
 
 
+def say(number: int, size: int = 30_000) -> dict[str, Any]:
+    return {"traits": {f"junk{number}": "x" * size}}
+
+
 def test_a_person_does_not_grow_without_end_and_may_shrink() -> None:
-    large = {str(number): "x" * 30_000 for number in range(8)}
-    assert apply_statement(large, {"traits": {"more": "x" * 30_000}}) is large
-    larger = large | {"9": "x" * MAX_BYTES}
-    assert apply_statement(larger, {"unset": ["9"]}) == large
+    large = Known({str(number): "x" * 30_000 for number in range(8)})
+    assert learn(large, say(9)) is None
+    larger = Known(large.traits | {"9": "x" * MAX_BYTES})
+    assert learn(larger, {"unset": ["9"]}) == large
+
+
+def test_what_pages_say_has_a_share_of_its_own() -> None:
+    known = Known({"plan": "free"})
+    for number in range(9):
+        known = learn(known, say(number), is_public=True) or known
+    assert known.public == {"junk0", "junk1"}
+    assert learn(known, {"traits": {"plan": "pro"}}, is_public=True) == Known(
+        known.traits | {"plan": "pro"}, known.public | {"plan"}
+    )
+    told = {"email": "real@shop.example", "plan": "pro"}
+    assert learn(known, {"traits": told}) == Known(known.traits | told, known.public)
+
+
+def test_a_trait_counts_to_the_share_of_who_gave_it_its_value() -> None:
+    by_page = learn(Known(), {"traits": {"plan": "pro"}}, is_public=True)
+    assert by_page is not None
+    assert by_page.public == {"plan"}
+    by_server = learn(by_page, {"traits": {"plan": "pro"}})
+    assert by_server == Known({"plan": "pro"})
+    assert learn(by_server, {"traits": {"plan": "pro"}}, is_public=True) is by_server
+    assert learn(by_page, {"unset": ["plan"]}, is_public=True) == Known()
+
+
+@given(sizes=st.lists(st.integers(0, 40_000), max_size=12), size=st.integers(0, 200_000))
+def test_a_servers_word_fits_whatever_pages_said(sizes: list[int], size: int) -> None:
+    known = Known()
+    for number, one in enumerate(sizes):
+        known = learn(known, say(number, one), is_public=True) or known
+    assert len(msgspec.json.encode(known.traits)) <= MAX_PUBLIC_BYTES
+    learned = learn(known, {"traits": {"bio": "x" * size}})
+    assert learned is not None
+    assert learned.traits["bio"] == "x" * size
+
+
+def test_what_a_device_brings_is_bounded_too_and_the_persons_own_counts() -> None:
+    own = Known({"plan": "pro", "page": "x" * 60_000}, frozenset({"page"}))
+    brought = Known({"plan": "free", "junk": "x" * 60_000, "score": 5}, frozenset({"plan", "junk"}))
+    assert join(own, brought) == (Known(own.traits | {"score": 5}, own.public), False)
+    little = Known({"nick": "a", "plan": "free"}, frozenset({"nick", "plan"}))
+    assert join(own, little) == (Known(own.traits | {"nick": "a"}, own.public | {"nick"}), True)
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,10 @@ def describe_source(source: Source) -> dict[str, Any]:
     """Return what a source's page shows beside its form."""
     now = datetime.now(UTC)
     counted = EventCount.objects.filter(minute__gte=now - _COUNTED, source_id=source.pk).aggregate(
-        received=Sum("received"), without=Sum("without_identity"), dropped_ids=Sum("dropped_ids")
+        received=Sum("received"),
+        without=Sum("without_identity"),
+        dropped_ids=Sum("dropped_ids"),
+        dropped_statements=Sum("dropped_statements"),
     )
     return {
         "source": source,
@@ -217,6 +220,7 @@ def describe_source(source: Source) -> dict[str, Any]:
         "received": counted["received"] or 0,
         "without_identity": counted["without"] or 0,
         "dropped_ids": counted["dropped_ids"] or 0,
+        "dropped_statements": counted["dropped_statements"] or 0,
         "breaking": [one for one in find_breaking(now) if one.source_id == source.pk],
         "chart": draw_refusals(now, source.pk),
     }

@@ -43,7 +43,8 @@ _REDACT_LINK = "update event set properties = %s, anonymous_id = null where lane
 _REDACT_LINK_COPY = "update profile_change set patch = patch || %s where lane = %s and id = %s"
 _DELETE_PROFILE = "delete from profile where id = %s and lane = %s returning user_id, anonymous_id"
 _RELEASE_PROFILE = """
-update profile set linked_to = null, joined = %s, traits = '{}', asked = '[]', seen_at = null
+update profile set linked_to = null, joined = %s, traits = '{}', public_traits = '[]',
+       dropped_statements = 0, asked = '[]', seen_at = null
  where id = %s and lane = %s
 """
 _CLEAR_PROFILE = """

@@ -94,6 +94,7 @@ class EventCount(models.Model):
     without_identity = models.IntegerField(default=0)
     misfits = models.IntegerField(default=0, db_default=0)
     dropped_ids = models.IntegerField(default=0, db_default=0)
+    dropped_statements = models.IntegerField(default=0, db_default=0)
 
     class Meta:
         db_table = "event_count"

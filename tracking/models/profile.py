@@ -6,6 +6,7 @@ from django.db import models
 class Profile(models.Model):
     """A person, known (`user_id`) or anonymous (`anonymous_id` of a source). Primary key in the database (id, lane).
 
+    `public_traits` names the traits that pages gave their value; `dropped_statements` counts what said more than fits.
     `seen_at` is the received_at of the last live activity, moved in steps; `linked_to` the known profile that an
     anonymous one joined, by a sign-in at `linked_seq` of the log; `joined` maps the profiles that joined this one to
     the spans of the log in which they belong to it. `asked` lists those that were asked to join.
@@ -17,6 +18,8 @@ class Profile(models.Model):
     anonymous_id = models.TextField(null=True)
     source_id = models.IntegerField(null=True)
     traits = models.JSONField(default=dict)
+    public_traits = models.JSONField(default=list, db_default=[])
+    dropped_statements = models.IntegerField(default=0, db_default=0)
     seen_at = models.DateTimeField(null=True)
     linked_to = models.UUIDField(null=True)
     linked_seq = models.BigIntegerField(default=0, db_default=0)

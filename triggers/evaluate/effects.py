@@ -93,6 +93,11 @@ class Effects:
     derived: Sequence[NewEvent]
     stale: Sequence[LoggedEvent] = ()
 
+    @property
+    def dropped(self) -> list[LoggedEvent]:
+        """Return the events that said more of a person than fits."""
+        return [event for state in self.profiles for event in state.dropped]
+
     def save(self, connection: Connection) -> BatchReport:
         """Write all that follows; the events of silences and links come last, just before the commit."""
         stale = {event.id for event in self.stale}

@@ -37,7 +37,7 @@ from tracking.event import (
     compute_user_profile_id,
 )
 from tracking.log.read import LoggedEvent
-from tracking.profiles import OPEN, ProfileState, pair_bounds
+from tracking.profiles import OPEN, ProfileState, pair_bounds, take_over
 from triggers.detect.timer_book import TimerBook, TimerRow
 
 MAX_PERIODS = 20
@@ -110,6 +110,7 @@ def _hand_over(event: LoggedEvent, state: ProfileState, timers: TimerBook, targe
         "joined": state.joined | {state.id.hex: state.joined.get(state.id.hex, [0, OPEN])},
         "asked": state.asked,
         "traits": state.traits,
+        "public_traits": state.public_traits,
         "seen_at": state.seen_at,
         "timers": [msgspec.to_builtins(timer) for timer in moved],
     }
@@ -119,7 +120,7 @@ def _hand_over(event: LoggedEvent, state: ProfileState, timers: TimerBook, targe
 def _end_period(event: LoggedEvent, state: ProfileState, seq: int) -> list[NewEvent]:
     """Somebody else signs in on the same device: what follows is theirs, and two known people never merge."""
     former = state.linked_to
-    state.traits = {}
+    state.traits, state.public_traits = {}, []
     state.seen_at = None
     state.joined = {state.id.hex: [event.seq, OPEN]}
     return [] if former is None else [_tell_of_end(event, state, former, seq)]
@@ -136,7 +137,7 @@ def adopt(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> None:
     given = event.properties
     state.joined = {**given["joined"], **state.joined, **_merge_spans(given["joined"], state.joined)}
     state.asked = list(dict.fromkeys([*state.asked, *given.get("asked", [])]))
-    state.traits = given["traits"] | state.traits
+    take_over(state, event)
     seen_at = msgspec.convert(given["seen_at"], datetime | None)
     if seen_at is not None and (state.seen_at is None or state.seen_at < seen_at):
         state.seen_at = seen_at

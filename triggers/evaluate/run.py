@@ -135,7 +135,7 @@ class Evaluator:
         self.book.refresh(self.connection)
         effects = Batch(self.connection, lane, alive, self.book, get_registry(), marked).decide()
         done = effects.save(self.connection)
-        count_events(self.connection, alive)
+        count_events(self.connection, alive, effects.dropped)
         self._take_away(lane, effects.stale)
         return alive, done
 
