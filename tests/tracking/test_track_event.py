@@ -77,6 +77,29 @@ def test_two_events_under_one_message_id_are_both_stored_and_their_retries_once(
     assert answers[:2] == answers[2:]
 
 
+@pytest.mark.parametrize(
+    ("changed", "stored"),
+    [
+        ({}, 1),
+        ({"sent_at": (datetime.now(UTC) + timedelta(seconds=2)).isoformat()}, 1),
+        ({"properties": {"attempt": 2}, "context": {"attempt": 2}}, 1),
+        ({"timestamp": (datetime.now(UTC) + timedelta(seconds=1.2)).isoformat()}, 2),
+        ({"timestamp": None}, 2),
+        ({"message_id": "m2"}, 2),
+        ({"event": "order_refunded"}, 2),
+        ({"user_id": "bo"}, 2),
+    ],
+)
+def test_a_retry_repeats_message_id_name_ids_and_timestamp(
+    keys: SourceKeys, changed: dict[str, Any], stored: int
+) -> None:
+    told = {"event": "order_paid", "message_id": "m1", "user_id": "ada", "timestamp": datetime.now(UTC).isoformat()}
+    for body in (told, told | changed):
+        assert send(body, "/v1/events", authorization=f"Bearer {keys.secret_key}").status_code == 202
+
+    assert Event.objects.count() == stored
+
+
 @pytest.mark.parametrize("cookie", ['"\\000x"', "a b", "é", "x" * 65])
 def test_a_cookie_that_is_none_of_ours_is_replaced(keys: SourceKeys, cookie: str) -> None:
     answer = send({"event": "page_view"}, origin=SHOP, host="localhost", cookie=f"ea_id={cookie}")

@@ -7,13 +7,20 @@ from rest_framework import serializers
 
 
 class EventIn(serializers.Serializer[Any]):
-    """One thing that a person did. Without a message_id it is stored at least once."""
+    """One thing that a person did.
+
+    A retry repeats message_id, event, user_id, anonymous_id and timestamp as they were: then it is stored once; sent_at
+    is the new attempt's. Without a timestamp that holds for seven days; without a message_id it is stored at least
+    once.
+    """
 
     event = serializers.CharField(max_length=200)
     user_id = serializers.CharField(max_length=255, required=False)
     anonymous_id = serializers.CharField(max_length=255, required=False)
-    message_id = serializers.CharField(max_length=255, required=False, help_text="The same on every retry.")
-    timestamp = serializers.DateTimeField(required=False, help_text="ISO 8601 with a zone; else the moment of receipt.")
+    message_id = serializers.CharField(max_length=255, required=False, help_text="The same on every retry; see above.")
+    timestamp = serializers.DateTimeField(
+        required=False, help_text="ISO 8601 with a zone, the same on every retry; else the moment of receipt."
+    )
     sent_at = serializers.DateTimeField(required=False, help_text="The client's clock at this attempt: corrects skew.")
     properties = serializers.DictField(required=False)
     context = serializers.DictField(required=False)  # type: ignore[assignment]
@@ -32,7 +39,11 @@ class SnippetIn(serializers.Serializer[Any]):
 
 
 class IdentifyIn(serializers.Serializer[Any]):
-    """What is known of a person."""
+    """What is known of a person.
+
+    With public keys at most 64 KB of a person in all, with secret ones 256 KB: a statement that would make it more is
+    dropped, and counted on the person's page.
+    """
 
     user_id = serializers.CharField(max_length=255)
     anonymous_id = serializers.CharField(max_length=255, required=False)
