@@ -1,13 +1,15 @@
 """One event a request, over HTTP, against the usual Django way on the same server."""
 
 import http.client
-import json
 import multiprocessing
 import os
+import selectors
+import socket
 import subprocess
 import sys
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from statistics import quantiles
 from uuid import uuid4
 
@@ -17,42 +19,67 @@ from engagement.local.supervisor import find_free_port
 from tracking.sources import create_source
 
 SECONDS = 6.0
-PROCESSES, THREADS = 2, 32
+ROUNDS = 2
+CONNECTIONS = 64
 
 
 def measure() -> list[Figure]:
-    """Measure 64 connections against `/track-event` and against the baseline's view."""
+    """Measure 64 connections against `/track-event`, through either shell, and against the baseline's view.
+
+    Two rounds, one after the other in each, and the better one of each: what else the machine does comes and goes.
+    """
     _, keys = create_source("Single bench")
-    port = find_free_port()
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "2", "--blocking-threads", "16", "--no-ws", "--log-level", "error"]
-    environment = os.environ | {"DATABASE_POOL": "1", "PYTHONPATH": str(PROJECT)}
-    server = subprocess.Popen([*command, "benchmarks.baseline:application"], env=environment, cwd=PROJECT)
-    try:
-        _wait(port)
-        ours = _load(port, "/track-event", keys.write_key)
-        usual = _load(port, "/baseline", keys.write_key)
-    finally:
-        server.terminate()
-        server.wait(20)
-    rate, p50, p99 = ours
-    base_rate, base_p50, base_p99 = usual
+    granian = ["granian", "--interface", "wsgi", "--blocking-threads", "16", "--no-ws"]
+    rounds = []
+    for _ in range(ROUNDS):
+        with _serve(*granian, "benchmarks.baseline:application") as port:
+            usual = _load(port, "/baseline", keys.write_key)
+            drf = _load(port, "/track-event", keys.write_key)
+        with _serve("engagement.web") as port:
+            rounds.append((usual, drf, _load(port, "/track-event", keys.write_key)))
+    usual, drf, ours = (max(figures) for figures in zip(*rounds, strict=True))
+    return [
+        *_compare("one event a request, durable, 64 connections", ours, drf, "through DRF", "≥ 2 ×"),
+        *_compare("the same through DRF", drf, usual, "DRF serializer, ORM create, `.delay`", "≥ 5 ×"),
+    ]
+
+
+Load = tuple[float, float, float]
+"""Requests a second, p50 and p99 in milliseconds."""
+
+
+def _compare(work: str, ours: Load, bare: Load, name: str, target: str) -> list[Figure]:
+    (rate, p50, p99), (base_rate, base_p50, base_p99) = ours, bare
     return [
         Figure(
-            work="one event a request through DRF, durable, 64 connections",
+            work=work,
             measured=f"{rate:,.0f}/s",
-            bare=f"{base_rate:,.0f}/s (DRF serializer, ORM create, `.delay`)",
+            bare=f"{base_rate:,.0f}/s ({name})",
             ratio=f"{rate / base_rate:.1f} ×",
-            target="≥ 5 ×",
+            target=target,
         ),
         Figure(
             work="its p50 / p99",
             measured=f"{p50:.0f} / {p99:.0f} ms",
             bare=f"{base_p50:.0f} / {base_p99:.0f} ms",
-            ratio=f"{p99 / base_p99:.0%} of the baseline's p99",
-            target="< 50 %",
+            ratio=f"{p99 / base_p99:.0%} of that p99",
         ),
     ]
+
+
+@contextmanager
+def _serve(module: str, *options: str) -> Iterator[int]:
+    port = find_free_port()
+    command = [sys.executable, "-m", module, "--port", str(port), "--workers", "2", "--log-level", "error", *options]
+    environment = os.environ | {"DATABASE_POOL": "1", "ENGAGEMENT_LOCAL": "1", "PYTHONPATH": str(PROJECT)}
+    server = subprocess.Popen(command, env=environment, cwd=PROJECT)
+    try:
+        _wait(port)
+        yield port
+    finally:
+        # What it has to say is measured: nothing is waited for. Its workers die with it.
+        server.kill()
+        server.wait()
 
 
 def _wait(port: int) -> None:
@@ -67,34 +94,57 @@ def _wait(port: int) -> None:
     raise RuntimeError("the server did not start")
 
 
-def _load(port: int, path: str, key: str) -> tuple[float, float, float]:
-    with multiprocessing.get_context("fork").Pool(PROCESSES) as pool:
-        parts = pool.starmap(_run_process, [(port, path, key)] * PROCESSES)
-    times = sorted(duration for part in parts for duration in part)
+def _load(port: int, path: str, key: str) -> Load:
+    """Keep as many connections busy, in a process of its own that does as little as it can: it shares the cores."""
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        times = sorted(pool.apply(_run_clients, (port, path, key)))
     cuts = quantiles(times, n=100)
     return len(times) / SECONDS, cuts[49] * 1000, cuts[98] * 1000
 
 
-def _run_process(port: int, path: str, key: str) -> list[float]:
+def _run_clients(port: int, path: str, key: str) -> list[float]:
     times: list[float] = []
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+    )
+    begun: dict[socket.socket, float] = {}
+    answers: dict[socket.socket, bytes] = {}
+    selector = selectors.DefaultSelector()
+
+    def ask(client: socket.socket) -> None:
+        begun[client] = time.perf_counter()
+        client.sendall(_make_request(head))
+
+    for _ in range(CONNECTIONS):
+        client = socket.create_connection(("127.0.0.1", port), timeout=30)
+        selector.register(client, selectors.EVENT_READ)
+        ask(client)
     deadline = time.monotonic() + SECONDS
-    threads = [threading.Thread(target=_run_client, args=(port, path, key, deadline, times)) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    while time.monotonic() < deadline:
+        for ready, _ in selector.select(1.0):
+            client = ready.fileobj  # type: ignore[assignment]
+            answers[client] = answers.get(client, b"") + client.recv(65_536)
+            if not _is_whole(answers[client]):
+                continue
+            answer = answers.pop(client)
+            assert answer.startswith((b"HTTP/1.1 201", b"HTTP/1.1 202")), answer[:200]
+            times.append(time.perf_counter() - begun[client])
+            ask(client)
     return times
 
 
-def _run_client(port: int, path: str, key: str, deadline: float, times: list[float]) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
-    event = {"event": "add_to_cart", "product_id": "12345", "price": 19.9, "category": "lamps", "path": "/shop/lamps"}
-    while time.monotonic() < deadline:
-        body = json.dumps(event | {"user_id": f"u{uuid4().int % 10000}", "message_id": uuid4().hex})
-        start = time.perf_counter()
-        connection.request("POST", path, body, headers)
-        answer = connection.getresponse()
-        answer.read()
-        assert answer.status in (201, 202), answer.status
-        times.append(time.perf_counter() - start)
+def _is_whole(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    head = head.lower()
+    if b"transfer-encoding: chunked" in head:
+        return body.endswith(b"0\r\n\r\n")
+    return bool(end) and len(body) == int(head.partition(b"content-length: ")[2].split(b"\r\n")[0])
+
+
+def _make_request(head: str) -> bytes:
+    drawn = uuid4()
+    body = (
+        '{"event":"add_to_cart","product_id":"12345","price":19.9,"category":"lamps","path":"/shop/lamps",'
+        f'"user_id":"u{drawn.int % 10_000}","message_id":"{drawn.hex}"}}'
+    )
+    return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()

@@ -122,6 +122,9 @@ OUTBOUND_ALLOWED_NETWORKS = env.read_networks("OUTBOUND_ALLOWED_NETWORKS", ("127
 # How many copies to destinations a process makes at once: each may wait for somebody else's server.
 COPY_PASSES = env.read_int("COPY_PASSES", 2, least=1, most=64)
 
+# How long a request's body may be under way, and a second more for each kilobyte that has come.
+BODY_SECONDS = env.read_int("BODY_SECONDS", 10, least=1, most=600)
+
 LANGUAGE_CODE = "en-us"
 USE_I18N = True
 USE_TZ = True

@@ -5,6 +5,7 @@ What is refused, or does not fit the schema in force where its type's policy say
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -21,6 +22,7 @@ from tracking.refusals import get_tally
 from tracking.registry import Registry
 from tracking.schema.fit import ACCEPT, MISMATCH, QUARANTINE, Gate, Misfit, find_misfit
 from tracking.schema.validate import MAX_EVENT, check_item
+from tracking.steps import Append, Blocking, Steps, run_steps
 from tracking.wire.dialect import Parsed
 from tracking.wire.native import NATIVE
 
@@ -41,7 +43,8 @@ def offer_items(items: Parsed, caller: Caller, intake: Intake, *, happened_at: d
     """
     settled = settle_items(items, caller)
     rows, rejections = _check_all(settled, caller, intake, looks=True, happened_at=happened_at)
-    return sorted(_append(rows, rejections, intake.appender), key=lambda receipt: receipt.index)
+    receipts = run_steps(_append(rows, rejections, intake.appender))
+    return sorted(receipts, key=lambda receipt: receipt.index)
 
 
 def check_offer(item: Item, caller: Caller, intake: Intake, *, happened_at: datetime) -> Row | Rejection:
@@ -52,7 +55,7 @@ def check_offer(item: Item, caller: Caller, intake: Intake, *, happened_at: date
 
 def take_items(
     items: Parsed, caller: Caller, intake: Intake, *, dialect: str, cut: Callable[[int], bytes], looks: bool = True
-) -> list[Receipt]:
+) -> Steps[list[Receipt]]:
     """Check, stamp and append a caller's settled items; return a receipt for each, in order.
 
     What is refused goes to quarantine: as the item where it was understood, else as `cut` returns it, in the words of
@@ -68,13 +71,13 @@ def take_items(
     if rejections:
         get_tally().note(caller.source.id, [one.code for one in rejections], intake.now)
     if any(one.held_as is not None for one in rejections):
-        rejections = _hold(rejections, describe, caller, intake)
-    receipts = _append(rows, rejections, intake.appender)
+        rejections = yield Blocking(partial(_hold, rejections, describe, caller, intake))
+    receipts = yield from _append(rows, rejections, intake.appender)
     if any(one.code == NO_ROOM for one in rejections) and all(one.outcome == "rejected" for one in receipts):
         raise NoRoom
     refused = [one for one in rejections if one.held_as is None]
     if refused:
-        keep_refused(caller.source.id, refused, describe, intake.now)
+        yield Blocking(partial(keep_refused, caller.source.id, refused, describe, intake.now))
     receipts.sort(key=lambda receipt: receipt.index)
     return receipts
 
@@ -171,8 +174,8 @@ def _check_name(item: Item, caller: Caller, registry: Registry) -> Rejection | N
     return None
 
 
-def _append(rows: list[tuple[int, Row]], rejections: list[Rejection], appender: Appender) -> list[Receipt]:
-    outcomes = appender.append([row for _, row in rows])
+def _append(rows: list[tuple[int, Row]], rejections: list[Rejection], appender: Appender) -> Steps[list[Receipt]]:
+    outcomes = (yield Append(appender, [row for _, row in rows])) if rows else []
     receipts = []
     for (index, _), outcome in zip(rows, outcomes, strict=True):
         if isinstance(outcome, Stored):

@@ -3,17 +3,19 @@
 import math
 import threading
 import time
+from functools import partial
 
 import structlog
 
 from tracking.arrival import check_speaker
 from tracking.caller import Caller
 from tracking.event import Item
-from tracking.limits.limit import Charge, Limit, Limits, Subject, name_address
+from tracking.limits.limit import Charge, Excess, Limit, Limits, Subject, name_address
 from tracking.limits.limiter import Limiter
 from tracking.limits.shared import SharedBuckets
 from tracking.registry import KnownSource
 from tracking.replay import SeenSignatures
+from tracking.steps import Blocking, Steps
 from tracking.valkey import forget_link, get_link
 from tracking.wire.dialect import Parsed
 from tracking.wire.request import WireError
@@ -61,14 +63,14 @@ def forget_limiter() -> None:
     forget_link()
 
 
-def admit_request(caller: Caller) -> None:
+def admit_request(caller: Caller) -> Steps[None]:
     """Charge one event before the body is read: who sends too much is refused cheaply. Raises WireError (429)."""
     limits = caller.source.limits
     if limits is not None:
-        _take(_list_whole(caller, limits, 1), caller)
+        yield from _take(_list_whole(caller, limits, 1), caller)
 
 
-def admit_items(items: Parsed, caller: Caller) -> None:
+def admit_items(items: Parsed, caller: Caller) -> Steps[None]:
     """Charge what a request holds: the further events, and each person's own. Raises WireError (429).
 
     The items are settled. A person is not charged for what somebody says who may not speak for them.
@@ -79,7 +81,7 @@ def admit_items(items: Parsed, caller: Caller) -> None:
     charges = _list_whole(caller, limits, len(items) - 1) if len(items) > 1 else []
     if caller.is_public and limits.person is not None:
         charges += _list_people(items, caller, limits.person)
-    _take(charges, caller)
+    yield from _take(charges, caller)
 
 
 def admit_signature(source: KnownSource, signature: str | None) -> None:
@@ -95,9 +97,12 @@ def release_signature(caller: Caller) -> None:
         get_seen().forget(caller.source.id, caller.signature)
 
 
-def _take(charges: list[Charge], caller: Caller) -> None:
-    excess = get_limiter().take(charges, is_public=caller.is_public) if charges else None
-    if excess is None:
+def _take(charges: list[Charge], caller: Caller) -> Steps[None]:
+    limiter = get_limiter()
+    excess = not charges or limiter.take_at_once(charges)
+    if excess is False:
+        excess = yield Blocking(partial(limiter.take, charges, is_public=caller.is_public))
+    if not isinstance(excess, Excess):
         return
     wait = min(max(math.ceil(excess.wait), 1), _LONGEST_WAIT)
     _tell(caller.source.id, excess.subject, wait)

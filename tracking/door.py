@@ -3,6 +3,8 @@
 find the dialect → authenticate → admit → read → accept its items (`tracking/acceptance.py`) → answer.
 """
 
+from functools import partial
+
 import msgspec
 
 from tracking.acceptance import NoRoom, take_items
@@ -16,6 +18,7 @@ from tracking.quarantine import NO_ROOM, HoldFailed
 from tracking.refusals import get_tally
 from tracking.registry import Registry
 from tracking.schema.validate import TOO_DEEP
+from tracking.steps import Blocking, Steps, run_steps
 from tracking.visitor import give_identity
 from tracking.wire.dialect import Dialect, Told
 from tracking.wire.dialects import find_dialect
@@ -24,6 +27,11 @@ from tracking.wire.request import WireError, WireRequest, WireResponse
 
 
 def answer_request(request: WireRequest, intake: Intake) -> WireResponse:
+    """Serve one request of a client in this thread. Never raises for anything that the client did."""
+    return run_steps(answer_in_steps(request, intake))
+
+
+def answer_in_steps(request: WireRequest, intake: Intake) -> Steps[WireResponse]:
     """Serve one request of a client. Never raises for anything that the client did."""
     dialect = NATIVE
     headers: dict[str, str] = {}
@@ -34,11 +42,11 @@ def answer_request(request: WireRequest, intake: Intake) -> WireResponse:
         dialect = find_dialect(request)
         if len(request.body) > dialect.max_body:
             raise _describe_too_large(dialect)
-        told, caller = _read(request, dialect, intake)
+        told, caller = yield from _read(request, dialect, intake)
         headers = describe_cors(caller.origin)
         if caller.key_id is not None:
             note_use(caller.key_id, intake.now)
-        answer = _take(request, dialect, told, caller, intake)
+        answer = yield from _take(request, dialect, told, caller, intake)
     except WireError as error:
         answer = dialect.refuse(request, error)
         if error.retry_after is not None:
@@ -82,9 +90,31 @@ def describe_cut_short() -> WireError:
     return WireError(400, "body_incomplete", "The connection broke before the whole body had come: send it again.")
 
 
+def answer_slow(request: WireRequest, registry: Registry | None) -> WireResponse:
+    """Answer a request whose body did not come in time."""
+    return _answer_unread(request, registry, describe_slow())
+
+
+def describe_slow() -> WireError:
+    """Return why a request whose body did not come in time is rejected."""
+    return WireError(408, "body_timeout", "The body did not arrive in time. Send it again.")
+
+
+def answer_crowded(request: WireRequest, registry: Registry | None) -> WireResponse:
+    """Answer a request whose body would have been one too many to wait for."""
+    return _answer_unread(request, registry, describe_crowded())
+
+
+def describe_crowded() -> WireError:
+    """Return why a body is not waited for."""
+    return WireError(503, "overloaded", "Too many bodies are under way. Retry later.", retry_after=1)
+
+
 def _answer_unread(request: WireRequest, registry: Registry | None, error: WireError) -> WireResponse:
     answer = _find_dialect(request).refuse(request, error)
     headers = find_cors(request, registry) if registry is not None else describe_cors(request.headers.get("origin"))
+    if error.retry_after is not None:
+        headers |= {"Retry-After": str(error.retry_after)}
     return msgspec.structs.replace(answer, headers=headers | answer.headers)
 
 
@@ -105,16 +135,16 @@ def _describe_too_large(dialect: Dialect) -> WireError:
     return WireError(413, "body_too_large", f"A request's body holds at most {dialect.max_body} bytes.")
 
 
-def _read(request: WireRequest, dialect: Dialect, intake: Intake) -> tuple[Told, Caller]:
+def _read(request: WireRequest, dialect: Dialect, intake: Intake) -> Steps[tuple[Told, Caller]]:
     """Authenticate before the body is read, unless only the body may name the key."""
     key = dialect.find_key(request) or read_key(request)
     if key is None and dialect.names_key:
         told = dialect.read(request)
         caller = authenticate(request, intake.registry, told.key, intake.now)
-        admit_request(caller)
+        yield from admit_request(caller)
         return told, caller
     caller = authenticate(request, intake.registry, key, intake.now)
-    admit_request(caller)
+    yield from admit_request(caller)
     try:
         return dialect.read(request), caller
     except WireError as error:
@@ -122,7 +152,7 @@ def _read(request: WireRequest, dialect: Dialect, intake: Intake) -> tuple[Told,
         raise
 
 
-def _take(request: WireRequest, dialect: Dialect, told: Told, caller: Caller, intake: Intake) -> WireResponse:
+def _take(request: WireRequest, dialect: Dialect, told: Told, caller: Caller, intake: Intake) -> Steps[WireResponse]:
     looks = dialect.needs_look(request, told)
     if caller.address is not None and not dialect.notes_address(request):
         caller = msgspec.structs.replace(caller, address=None)
@@ -130,16 +160,18 @@ def _take(request: WireRequest, dialect: Dialect, told: Told, caller: Caller, in
     if request.path == SNIPPET_PATH:
         told, cookie = give_identity(told, request, caller)
     told = msgspec.structs.replace(told, items=settle_items(told.items, caller))
-    admit_items(told.items, caller)
+    yield from admit_items(told.items, caller)
 
     def cut(index: int) -> bytes:
         return dialect.cut(request, told, index)
 
-    admit_signature(caller.source, caller.signature)
+    if caller.signature is not None:
+        yield Blocking(partial(admit_signature, caller.source, caller.signature))
     try:
-        receipts = take_items(told.items, caller, intake, dialect=dialect.name, cut=cut, looks=looks)
+        receipts = yield from take_items(told.items, caller, intake, dialect=dialect.name, cut=cut, looks=looks)
     except (AppendFailed, HoldFailed, NoRoom):
-        release_signature(caller)
+        if caller.signature is not None:
+            yield Blocking(partial(release_signature, caller))
         raise
     answer = dialect.answer(request, told, receipts)
     return msgspec.structs.replace(answer, cookie=cookie) if cookie is not None else answer

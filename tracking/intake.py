@@ -21,8 +21,13 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
 
 def open_intake() -> Intake:
     """Return what the door of this process works with, now."""
+    return make_intake(get_registry())
+
+
+def make_intake(registry: Registry) -> Intake:
+    """Return what the door of this process works with, now, by a registry that is fresh enough."""
     return Intake(
-        registry=get_registry(),
+        registry=registry,
         appender=get_appender(),
         now=datetime.now(UTC),
         retention=timedelta(days=settings.RETENTION_DAYS),

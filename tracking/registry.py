@@ -132,6 +132,11 @@ def get_registry() -> Registry:
         _lock.release()
 
 
+def peek_registry() -> tuple[Registry | None, float]:
+    """Return the last reading and its age in seconds, without a look at the database."""
+    return _current, time.monotonic() - _read_at
+
+
 def _read_anew(asked_at: float) -> Registry:
     """Read, unless somebody else has since `asked_at`; who waited for a reading that failed need not wait for more."""
     global _current, _read_at, _failed_at

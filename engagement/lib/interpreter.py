@@ -2,10 +2,12 @@
 
 import ctypes
 import gc
+import resource
 import sys
 
 _THRESHOLDS = (50_000, 20, 20)
 _SWITCH_SECONDS = 0.001
+_OPEN_FILES = 65_536
 # `mallopt(3)` of the C library of GNU: which blocks have a mapping of their own, and how much free heap is kept.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGE_BLOCK = 2 * 1_024 * 1_024
@@ -37,3 +39,11 @@ def give_back_large_blocks() -> None:
     if set_option is not None:
         set_option(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
         set_option(_M_TRIM_THRESHOLD, _KEPT_FREE)
+
+
+def raise_file_limit() -> None:
+    """Allow as many open sockets as the system lets us: by default often no more than a thousand files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

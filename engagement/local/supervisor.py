@@ -157,9 +157,8 @@ class Supervisor:
 
     def _add_platform(self) -> None:
         python = sys.executable
-        web = [python, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port)]
-        web += ["--workers", "2", "--blocking-threads", "16", "--no-ws", "--log-level", "warning"]
-        self._add("web", [*web, "engagement.local.web:application"], {"DATABASE_POOL": "1"})
+        web = [python, "-m", "engagement.web", "--host", "127.0.0.1", "--port", str(self.port)]
+        self._add("web", [*web, "--workers", "2", "--log-level", "warning"])
         celery = [python, "-m", "celery", "-A", "engagement.celery"]
         queues = "evaluate,deliver,scan,copy,default"
         worker = [

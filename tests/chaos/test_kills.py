@@ -81,7 +81,7 @@ class Client(threading.Thread):
 
 
 @pytest.mark.parametrize(
-    "victim", ["granian", "engagement.celery worker", "engagement.celery beat", "valkey-server", "postgres -D"]
+    "victim", ["engagement.web", "engagement.celery worker", "engagement.celery beat", "valkey-server", "postgres -D"]
 )
 def test_a_kill_loses_nothing_and_sends_nothing_twice(
     platform: LivePlatform, keys: dict[str, str], rule_id: int, victim: str

@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 
-from tracking.api.ingest import IngestView, read_length, write_answer
+from tracking.api.carry import write_answer
+from tracking.api.ingest import IngestView, read_length
 from tracking.api.schemas import ErrorOut
 from tracking.door import describe_cut_short
 from tracking.hooks.diary import get_diary
@@ -54,6 +55,7 @@ class HookView(IngestView):
             401: ErrorOut,
             403: ErrorOut,
             404: ErrorOut,
+            408: ErrorOut,
             413: ErrorOut,
             429: ErrorOut,
             503: ErrorOut,

@@ -8,16 +8,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-import msgspec
 import structlog
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 
-from tracking.addresses import find_visitor
 from tracking.api.auth import ScopedView
+from tracking.api.carry import HEADERS, carry_in, write_answer
 from tracking.api.read import LIST_EVENTS, ReadView, list_events
 from tracking.api.schemas import EXAMPLES, SHARED, TAKEN, AliasIn, BatchIn, EventIn, IdentifyIn, SnippetIn
 from tracking.door import answer_cut_short, answer_request, answer_too_large, answer_unavailable
@@ -25,24 +23,12 @@ from tracking.intake import open_intake
 from tracking.models import Scope
 from tracking.schema.validate import MAX_BODY
 from tracking.wire.dialects import LARGE
-from tracking.wire.request import WireRequest, WireResponse
+from tracking.wire.request import WireRequest
 
 log = structlog.get_logger()
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
-_HEADERS = {
-    "HTTP_AUTHORIZATION": "authorization",
-    "HTTP_X_WRITE_KEY": "x-write-key",
-    "HTTP_ORIGIN": "origin",
-    "HTTP_HOST": "host",
-    "HTTP_USER_AGENT": "user-agent",
-    "HTTP_X_USER_HASH": "x-user-hash",
-    "HTTP_X_SIGNATURE": "x-signature",
-    "HTTP_X_SIGNATURE_TIMESTAMP": "x-signature-timestamp",
-    "HTTP_REFERER": "referer",
-    "HTTP_SEC_FETCH_SITE": "sec-fetch-site",
-    "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "access-control-request-headers",
-}
+_HEADERS = {f"HTTP_{name.replace('-', '_').upper()}": name for name in HEADERS}
 
 
 class IngestView(ScopedView):
@@ -53,6 +39,11 @@ class IngestView(ScopedView):
     permission_classes = ()
     throttle_classes = ()
     parser_classes = ()
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """None: what DRF adds to an answer means nothing to those who report."""
+        return {}
 
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
         """Skip negotiation, versions and permissions: the door does what is needed."""
@@ -197,34 +188,13 @@ def _read_body(request: HttpRequest, length: int) -> bytes:
 
 def _read(request: HttpRequest, body: bytes, now: datetime | None) -> WireRequest:
     meta = request.META
-    return WireRequest(
+    return carry_in(
         method=request.method or "GET",
-        path=request.path.rstrip("/"),
-        headers={name: meta[key] for key, name in _HEADERS.items() if key in meta},
-        body=body,
+        path=request.path,
         query=meta.get("QUERY_STRING", ""),
-        address=find_visitor(
-            meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""), settings.TRUSTED_PROXIES
-        ),
-        cookies=request.COOKIES,
-        is_secure=request.is_secure(),
-        received_at=now,
+        headers={name: meta[key] for key, name in _HEADERS.items() if key in meta},
+        peer=meta.get("REMOTE_ADDR", ""),
+        scheme=meta.get("wsgi.url_scheme", "http"),
+        body=body,
+        now=now,
     )
-
-
-def write_answer(answer: WireResponse) -> HttpResponse:
-    """Return an answer of the door as Django sends it."""
-    body = b"" if answer.body is None else answer.body
-    encoded = body if isinstance(body, bytes) else msgspec.json.encode(body)
-    response = HttpResponse(encoded, status=answer.status, content_type=answer.content_type, headers=answer.headers)
-    if answer.cookie is not None:
-        cookie = answer.cookie
-        response.set_cookie(
-            cookie.name,
-            cookie.value,
-            max_age=cookie.max_age,
-            secure=cookie.secure,
-            httponly=True,
-            samesite="Lax",
-        )
-    return response

@@ -181,6 +181,7 @@ TAKEN = {
     401: ErrorOut,
     403: NOT_TAKEN,
     409: ErrorOut,
+    408: ErrorOut,
     413: ErrorOut,
     429: ErrorOut,
     503: ErrorOut,

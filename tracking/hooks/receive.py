@@ -19,6 +19,7 @@ from tracking.log.append import AppendFailed
 from tracking.quarantine import HoldFailed
 from tracking.registry import KnownSource
 from tracking.schema.validate import TOO_DEEP
+from tracking.steps import run_steps
 from tracking.wire.body import inflate
 from tracking.wire.hooks.map_payload import Mapped, Result
 from tracking.wire.hooks.payload import MAX_PAYLOAD
@@ -78,7 +79,7 @@ def _receive(request: WireRequest, hook: KnownHook, source: KnownSource, intake:
     _check_size(request.body)
     _check_sender(request, hook, intake)
     # Behind the signature: strangers must not use up what the source may send.
-    admit_request(Caller(source=source, is_public=False, origin=None))
+    run_steps(admit_request(Caller(source=source, is_public=False, origin=None)))
     body = inflate(request.body)
     _check_size(body)
     headers = choose_headers(request.headers, hook)

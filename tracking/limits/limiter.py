@@ -40,6 +40,18 @@ class Limiter:
         self._old: dict[tuple[int, str], _Account] = {}
         self._turned_at = time.monotonic()
 
+    def take_at_once(self, charges: Sequence[Charge]) -> Excess | bool:
+        """Spend what is there without a question: True where it was enough, why not where that is known.
+
+        False where Valkey must be asked (`take`): then nothing was spent.
+        """
+        now = time.monotonic()
+        with self._lock:
+            accounts, short, excess = self._look(charges, now)
+            if excess is None and not short:
+                _spend(charges, accounts)
+            return excess or not short
+
     def take(self, charges: Sequence[Charge], *, is_public: bool) -> Excess | None:
         """Spend on all buckets, or on none and return why.
 
@@ -47,18 +59,11 @@ class Limiter:
         """
         now = time.monotonic()
         with self._lock:
-            accounts, short = [], []
-            for place, charge in enumerate(charges):
-                account = self._young.get((charge.source_id, charge.key)) or self._open(charge, now)
-                # A batch that was refused says nothing of a single event, for which there may be room.
-                if now < account.refused_until and charge.cost >= account.refused:
-                    return Excess(charge.subject, max(account.wait, account.refused_until - now))
-                if account.left < charge.cost:
-                    short.append(place)
-                accounts.append(account)
+            accounts, short, known = self._look(charges, now)
+            if known is not None:
+                return known
             if not short:
-                for place, account in enumerate(accounts):
-                    account.left -= charges[place].cost
+                _spend(charges, accounts)
                 return None
             bookings = [self._withdraw(charges[place], accounts[place]) for place in short]
         booked = self._shared.book(bookings)
@@ -72,6 +77,19 @@ class Limiter:
                     if place not in short:
                         account.left -= charges[place].cost
             return excess
+
+    def _look(self, charges: Sequence[Charge], now: float) -> tuple[list[_Account], list[int], Excess | None]:
+        """Return the accounts, the places of those that have too little, and why it is refused where that is known."""
+        accounts, short = [], []
+        for place, charge in enumerate(charges):
+            account = self._young.get((charge.source_id, charge.key)) or self._open(charge, now)
+            # A batch that was refused says nothing of a single event, for which there may be room.
+            if now < account.refused_until and charge.cost >= account.refused:
+                return [], [], Excess(charge.subject, max(account.wait, account.refused_until - now))
+            if account.left < charge.cost:
+                short.append(place)
+            accounts.append(account)
+        return accounts, short, None
 
     def _open(self, charge: Charge, now: float) -> _Account:
         name = (charge.source_id, charge.key)
@@ -99,6 +117,11 @@ class Limiter:
         empty.refused, empty.wait = charge.cost, booked.wait
         empty.refused_until = now + min(booked.wait, _REFUSED_SECONDS)
         return Excess(charge.subject, booked.wait)
+
+
+def _spend(charges: Sequence[Charge], accounts: list[_Account]) -> None:
+    for charge, account in zip(charges, accounts, strict=True):
+        account.left -= charge.cost
 
 
 def _go_alone(bookings: list[Booking], accounts: list[_Account], now: float, is_public: bool) -> Excess | None:

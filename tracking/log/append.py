@@ -1,9 +1,11 @@
-"""Group commit: the request threads of a process hand their events to one appender.
+"""Group commit: the requests of a process hand their events to one appender.
 
 It writes all that has gathered in a single statement as soon as its last commit has returned, never waiting on
-purpose, and wakes the threads after the commit. What it accepted is on disk.
+purpose, and wakes threads and event loops after the commit. What it accepted is on disk.
 """
 
+import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +24,7 @@ TRANSACTION_TIMEOUT_MS = 5_000
 _REPEATABLE = (errors.DeadlockDetected, errors.SerializationFailure)
 _BAD_ROW_CLASSES = ("22", "23")
 _PAUSE_BEFORE_RECONNECT = 0.05
+_NO_ANSWER = "the database did not answer in time"
 
 
 class Unstorable(msgspec.Struct, frozen=True):
@@ -44,15 +47,24 @@ class AppendFailed(Exception):
 
 
 class _Job:
-    __slots__ = ("deadline", "done", "failure", "outcomes", "rows")
+    """Rows to write. A thread waits for `done`, a coroutine for `future`."""
 
-    def __init__(self, rows: Sequence[Row], deadline: float) -> None:
+    __slots__ = ("deadline", "done", "failure", "future", "outcomes", "rows")
+
+    def __init__(self, rows: Sequence[Row], timeout: float, future: asyncio.Future[None] | None = None) -> None:
         self.rows = rows
-        self.deadline = deadline
+        self.deadline = time.monotonic() + timeout
+        self.future = future
         self.done = threading.Lock()
         self.done.acquire()
         self.outcomes: list[Outcome] = []
         self.failure: BaseException | None = None
+
+    def read(self) -> list[Outcome]:
+        """Return what became of the rows. Raises AppendFailed."""
+        if self.failure is not None:
+            raise AppendFailed(str(self.failure)) from self.failure
+        return self.outcomes
 
 
 class Appender:
@@ -74,15 +86,31 @@ class Appender:
         """
         if not rows:
             return []
-        job = _Job(rows, time.monotonic() + timeout)
+        job = _Job(rows, timeout)
+        self._put(job)
+        if not job.done.acquire(timeout=timeout + 1):
+            raise AppendFailed(_NO_ANSWER)
+        return job.read()
+
+    async def append_async(self, rows: Sequence[Row], timeout: float = 10.0) -> list[Outcome]:
+        """As `append`, for a coroutine."""
+        if not rows:
+            return []
+        loop = asyncio.get_running_loop()
+        job = _Job(rows, timeout, loop.create_future())
+        assert job.future is not None
+        timer = loop.call_later(timeout + 1, _give_up, job.future)
+        self._put(job)
+        try:
+            await job.future
+        finally:
+            timer.cancel()
+        return job.read()
+
+    def _put(self, job: _Job) -> None:
         with self._wake:
             self._jobs.append(job)
             self._wake.notify()
-        if not job.done.acquire(timeout=timeout + 1):
-            raise AppendFailed("the database did not answer in time")
-        if job.failure is not None:
-            raise AppendFailed(str(job.failure)) from job.failure
-        return job.outcomes
 
     def close(self) -> None:
         """Write what has gathered and end the thread."""
@@ -121,13 +149,13 @@ class Appender:
         except BaseException as error:
             for job in jobs:
                 job.failure = error
-                job.done.release()
+            _wake(jobs)
             return
         start = 0
         for job in jobs:
             job.outcomes = outcomes[start : start + len(job.rows)]
             start += len(job.rows)
-            job.done.release()
+        _wake(jobs)
         if self._on_commit is not None:
             self._on_commit()
 
@@ -169,3 +197,28 @@ class Appender:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
+
+
+def _wake(jobs: Sequence[_Job]) -> None:
+    """Wake who waits. An event loop is woken once for all of a commit: each call costs it a turn and a system call."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for job in jobs:
+        if job.future is None:
+            job.done.release()
+        else:
+            by_loop.setdefault(job.future.get_loop(), []).append(job.future)
+    for loop, futures in by_loop.items():
+        # The loop of a process that ends may be closed.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_resolve, futures)
+
+
+def _resolve(futures: list[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)
+
+
+def _give_up(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_exception(AppendFailed(_NO_ANSWER))

@@ -29,6 +29,11 @@ def inflate(body: bytes) -> bytes:
     return _inflate(body, 15) if body[:2] in _ZLIB else body
 
 
+def is_packed(body: bytes) -> bool:
+    """Return whether `inflate` would make more of a body."""
+    return body[:2] == _GZIP or body[:2] in _ZLIB
+
+
 def _inflate(body: bytes, window: int) -> bytes:
     parts: list[bytes] = []
     room = MAX_INFLATED
