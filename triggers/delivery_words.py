@@ -7,6 +7,7 @@ from triggers.policy.decision import SENTENCES, Reason
 
 _OWN_REASONS = {
     "settled": "Somebody said that it arrived.",
+    "restored": "The database was restored from a backup: it may have been sent since.",
     "sent_again": "Somebody had it sent again.",
 }
 _LOOKS = {
