@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 import zoneinfo
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ _DATABASE_PATIENCE = {
     "keepalives_count": "5",
 }
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_ADDRESS = re.compile(r"[^@\s<>]+@[^@\s<>]+")
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -54,6 +56,14 @@ def read_list(name: str, default: Sequence[str] = ()) -> list[str]:
     """Return what stands between commas."""
     raw = os.environ.get(name)
     return list(default) if raw is None else [part.strip() for part in raw.split(",") if part.strip()]
+
+
+def read_addresses(name: str) -> list[str]:
+    """Return mail addresses that stand between commas."""
+    found = read_list(name)
+    if not all(_ADDRESS.fullmatch(one) for one in found):
+        raise _refuse(name, os.environ.get(name, ""), "mail addresses between commas, such as a@shop.example")
+    return found
 
 
 def read_networks(name: str, default: Sequence[str] = ()) -> list[Network]:

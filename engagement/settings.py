@@ -114,7 +114,7 @@ for _name, _value in (env.read_email("EMAIL_URL") if "EMAIL_URL" in os.environ e
 EMAIL_TIMEOUT = env.read_int("EMAIL_TIMEOUT", 20, least=1, most=600)
 DEFAULT_FROM_EMAIL = env.read_text("DEFAULT_FROM_EMAIL", "Engagement <engagement@localhost>")
 # Beside active staff, who may be sent a template's test mail.
-TEST_RECIPIENTS = env.read_list("TEST_RECIPIENTS")
+TEST_RECIPIENTS = env.read_addresses("TEST_RECIPIENTS")
 INBOX_DIR = STATE_DIR / "inbox"
 
 # Somebody's address in a form may lead nowhere but to the open internet, and to these. A laptop is its own other side.

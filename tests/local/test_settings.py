@@ -45,6 +45,7 @@ def manage(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]
         ("DATABASE_URL", "nonsense", "PostgreSQL"),
         ("CACHE_URL", "memcached://x", "Redis or Valkey"),
         ("CELERY_BROKER_URL", "kafka://x", "Redis or RabbitMQ"),
+        ("TEST_RECIPIENTS", "a@shop.example; b@shop.example", "between commas"),
     ],
 )
 def test_junk_is_refused_with_a_hint(name: str, junk: str, hint: str) -> None:

@@ -87,6 +87,21 @@ def test_a_source_that_is_gone_is_said_by_its_number() -> None:
     assert "came from “Shop”" in describe_rule(definition, Names(sources={7: "Shop"}))
 
 
+def test_a_rule_that_asks_for_a_source_that_is_off_says_so(
+    source: Source,
+    other: Source,
+    login: Login,  # noqa: F811
+) -> None:
+    rule = make_rule(trigger=ON_CART, conditions={"node": "any", "of": [of(source), {"node": "not", "of": of(other)}]})
+    Source.objects.filter(pk=other.pk).update(is_enabled=False)
+    forget_registry()
+
+    page = login("Marketer").get(reverse("admin:triggers_rule_change", args=[rule.pk])).content.decode()
+
+    assert f"It asks for source {other.pk}, which is gone or switched off." in page
+    assert f"It asks for source {source.pk}," not in page
+
+
 @pytest.mark.parametrize("source_id", [0, -1, 1 << 31])
 def test_a_source_must_be_one(source_id: int) -> None:
     with pytest.raises(RuleInvalid, match="Choose a source"):

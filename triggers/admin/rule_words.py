@@ -8,6 +8,7 @@ from django.utils.html import format_html
 
 from engagement.lib.say import say_moment
 from tracking.models import EventType
+from tracking.registry import get_registry
 from triggers.admin.rule_parts import load_names
 from triggers.broken_rules import list_broken
 from triggers.models import Activation, Rule, RuleState, RuleVersion
@@ -52,6 +53,20 @@ def list_ends(definition: Any) -> set[str]:
     return _read_names(definition, "ended_by")
 
 
+def find_sources(definition: Any) -> set[int]:
+    """Return the ids of the sources that the conditions of a stored rule name."""
+    waiting, found = [definition.get("conditions") if isinstance(definition, dict) else None], set()
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, dict):
+            continue
+        if node.get("node") == "source" and isinstance(node.get("source"), int):
+            found.add(node["source"])
+        parts = node.get("of")
+        waiting += parts if isinstance(parts, list) else [parts]
+    return found
+
+
 def _read_names(definition: Any, *keys: str) -> set[str]:
     trigger = definition.get("trigger") if isinstance(definition, dict) else None
     found = [trigger.get(key) for key in keys] if isinstance(trigger, dict) else []
@@ -90,6 +105,10 @@ def list_worries(
     if rule.pk in broken:
         return [f"It cannot be read, and starts nothing: {broken[rule.pk]} Save it and activate it again."]
     worries = [
+        f"It asks for source {source}, which is gone or switched off."
+        for source in sorted(find_sources(rule.definition) - get_registry().by_id.keys())
+    ]
+    worries += [
         f"It waits for “{name}”, which no app has sent yet." for name in sorted(list_awaited(rule.definition) & unseen)
     ]
     worries += [
