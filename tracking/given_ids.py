@@ -70,6 +70,7 @@ _NOBODY = frozenset(
         "02:00:00:00:00:00",
     }
 )
+_SURE_ENDS, _HEX_ENDS, _LONG = "123456789", "abcde", 20
 _OPENS_TEMPLATE = "{$#%<*["
 _TEMPLATE = re.compile(
     r"\{\{.*\}\}|\{%.*%\}|[$#%]\{.*\}|<%.*%>|%.*%|\*\|.*\|\*|\[\[.*\]\]|\[object \w+\]", re.DOTALL | re.IGNORECASE
@@ -91,6 +92,9 @@ def write_id(value: object) -> str | None:
 
 def means_nobody(given: str) -> bool:
     """Whether an id, of a user or of a device, is none that a system gives; case and what stands around it aside."""
+    if given[:1].isalnum() and (given[-1] in _SURE_ENDS or (len(given) > _LONG and given[-1] in _HEX_ENDS)):
+        # Of what is listed nothing looks so: the hot path asks for every id.
+        return False
     bare = given.strip(_AROUND).lower()
     is_none = bare in _NOBODY or not bare.strip(_ZERO) or (given[0] in _OPENS_TEMPLATE and _is_template(given))
     return is_none and given.strip().lower() not in _allowed
@@ -118,9 +122,10 @@ def find_placeholder(item: Item) -> tuple[str, str] | None:
         return "user_id", user_id
     if anonymous_id is not None and means_nobody(anonymous_id):
         return "anonymous_id", anonymous_id
-    previous = item.properties.get("previous_id") if item.name == ALIAS else None
-    if isinstance(previous, str) and means_nobody(previous):
-        return "previous_id", previous
+    if item.name == ALIAS:
+        previous = item.properties.get("previous_id")
+        if isinstance(previous, str) and means_nobody(previous):
+            return "previous_id", previous
     return None
 
 

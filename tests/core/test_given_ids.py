@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracking.event import ALIAS, Item
-from tracking.given_ids import MARK, allow_ids, choose_id, drop_placeholders, means_nobody
+from tracking.given_ids import _NOBODY, MARK, allow_ids, choose_id, drop_placeholders, means_nobody
 from tracking.schema.validate import check_item
 
 NOBODY = [
@@ -94,6 +94,12 @@ def item(name: str = "add_to_cart", **fields: object) -> Item:
 @pytest.mark.parametrize("given_id", NOBODY)
 def test_an_id_that_no_system_gives_means_nobody(given_id: str) -> None:
     assert means_nobody(given_id)
+
+
+@pytest.mark.parametrize("given_id", sorted(_NOBODY))
+def test_what_is_listed_means_nobody_however_it_is_written(given_id: str) -> None:
+    for written in (given_id, given_id.upper(), f" {given_id}", f"{given_id} ", f"'{given_id}'", f"<{given_id}>"):
+        assert means_nobody(written), written
 
 
 @pytest.mark.parametrize("given_id", [*SOMEBODY, str(uuid4()), uuid4().hex])
