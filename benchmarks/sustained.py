@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -44,17 +45,23 @@ def measure() -> list[Figure]:
         client.start()
         start = time.monotonic()
         samples = []
+        warm: tuple[int, dict[str, float]] | None = None
         while (sent := load_sequence(connection) - first) < EVENTS:
             row = connection.execute("select min(position) from lane_cursor where consumer = 'evaluator'").fetchone()
             behind = sent + first - (row[0] if row else 0)
+            if warm is None and time.monotonic() - start > _WARM_UP:
+                warm = sent, _read_costs(connection, client.pid, decider.pid)
             samples.append((time.monotonic() - start, behind, _read_memory(decider.pid), _read_memory(client.pid)))
             time.sleep(1)
         held = EVENTS / (time.monotonic() - start)
         caught_up = _wait_until_decided(connection, load_sequence)
+        used = _read_costs(connection, client.pid, decider.pid)
+        before, first_used = warm or (0, {})
+        costs = {name: (used[name] - first_used.get(name, 0)) / (EVENTS - before) * 1e6 for name in used}
     for process in (client, decider):
         process.terminate()
         process.join()
-    return [_describe(held, caught_up, [sample for sample in samples if sample[0] > _WARM_UP])]
+    return [_describe(held, caught_up, [sample for sample in samples if sample[0] > _WARM_UP], costs)]
 
 
 def _wait_until_decided(connection: object, load_sequence: Callable[..., int]) -> float:
@@ -65,7 +72,17 @@ def _wait_until_decided(connection: object, load_sequence: Callable[..., int]) -
     return time.monotonic() - start
 
 
-def _describe(held: float, caught_up: float, samples: list[tuple[float, int, float, float]]) -> Figure:
+def _read_costs(connection: Any, client: int | None, decider: int | None) -> dict[str, float]:
+    """Return how many seconds each part has computed; the client makes the events as well as it takes them in."""
+    query = "select pid from pg_stat_activity where application_name in ('engagement-appender', 'bench-evaluator')"
+    backends = [row[0] for row in connection.execute(query).fetchall()]
+    pids = {"client and web": [client], "evaluator": [decider], "PostgreSQL": backends}
+    return {name: sum(_read_cpu(pid) for pid in found) for name, found in pids.items()}
+
+
+def _describe(
+    held: float, caught_up: float, samples: list[tuple[float, int, float, float]], costs: dict[str, float]
+) -> Figure:
     tenth = max(len(samples) // 10, 1)
     early, late = samples[:tenth], samples[-tenth:]
 
@@ -79,7 +96,9 @@ def _describe(held: float, caught_up: float, samples: list[tuple[float, int, flo
         "held; lag and memory in the first and the last tenth",
         measured=f"{held:,.0f} events/s; lag {compare(1, RATE)} s (median {lags[len(lags) // 2]:.1f}, "
         f"most {lags[-1]:.1f}); evaluator {compare(2, 1)} MB, web {compare(3, 1)} MB; "
-        f"all decided {caught_up:.1f} s after the last",
+        f"all decided {caught_up:.1f} s after the last; CPU "
+        + ", ".join(f"{name} {cost:.0f} µs" for name, cost in costs.items())
+        + " an event",
         target="≥ 10,000 events/s, lag and memory flat",
     )
 
@@ -157,6 +176,12 @@ def _make_body(draw: random.Random) -> bytes:
         for _ in range(SIZE)
     ]
     return msgspec.json.encode({"events": events})
+
+
+def _read_cpu(pid: int | None) -> float:
+    """Return the seconds that a process has computed."""
+    fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _read_memory(pid: int | None) -> float:
