@@ -29,6 +29,7 @@ from tracking.registry import forget_registry
 from triggers.models import Rule, Template
 from triggers.worker import close_worker
 
+LONGEST_ID = 200
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 # The machine may be busy: how long an example takes says nothing about the code.
@@ -40,6 +41,11 @@ hypothesis.settings.load_profile("project")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that start a process or a browser: `make test-fast` leaves them out."""
     mark_starters(items)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case by the length of a long text: a name is sent between processes and stands in the environment."""
+    return f"{argname} of {len(val)}" if isinstance(val, str | bytes) and len(val) > LONGEST_ID else None
 
 
 @pytest.hookimpl(wrapper=True)

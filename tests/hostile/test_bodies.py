@@ -66,8 +66,9 @@ def batch(text: bytes) -> bytes:
 def _bomb() -> bytes:
     """About a megabyte that inflates to a gigabyte."""
     packer = zlib.compressobj(6, zlib.DEFLATED, 31)
-    parts = [packer.compress(b"\0" * MEGABYTE) for _ in range(1_000)]
-    return b"".join([*parts, packer.flush()])
+    # After a full flush a block stands alone, and can be repeated without packing it again.
+    first, again = (packer.compress(b"\0" * MEGABYTE) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    return first + again * 999 + packer.flush()
 
 
 BODIES: dict[str, Callable[[], bytes]] = {
