@@ -86,6 +86,7 @@ UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "engagement.admin.dashboard.show_dashboard",
     "STYLES": [lambda request: static("office/office.css")],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("office/icon.svg")}],
+    "ACCOUNT": {"navigation": [{"title": "Two-factor login", "link": reverse_lazy("admin:two_factor_set_up")}]},
     "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": _NAVIGATION},
     "BORDER_RADIUS": "6px",
     "COLORS": {

@@ -6,6 +6,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from engagement.admin import password_reset
 from triggers.api.privacy import ErasureView, ExportByIdView, ExportView, PeopleView, PersonView
 from triggers.api.read import ActivationsView, DeliveriesView
 
@@ -19,6 +20,7 @@ urlpatterns = [
     path("v1/erasures/<uuid:erasure_id>", ErasureView.as_view()),
     path("v1/activations", ActivationsView.as_view()),
     path("v1/deliveries", DeliveriesView.as_view()),
+    *password_reset.make_urls(),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),

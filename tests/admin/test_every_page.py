@@ -23,8 +23,16 @@ from triggers.models import Activation, Delivery, Destination, SendingSwitch
 
 NOBODY = "staff without a group"
 OPEN_TO_ALL = {
-    f"/admin/{page}"
-    for page in ("", "login/", "jsi18n/", "first-steps.json", "search/", "password_change/", "password_change/done/")
+    "/admin/",
+    "/admin/login/",
+    "/admin/jsi18n/",
+    "/admin/first-steps.json",
+    "/admin/search/",
+    "/admin/password_change/",
+    "/admin/password_change/done/",
+    "/admin/two-factor/",
+    "/admin/two-factor/set-up/",
+    "/admin/two-factor/off/",
 }
 _ELSEWHERE = {"logout", "view_on_site"}
 
