@@ -268,7 +268,10 @@ def apply_event(state: ProfileState, event: LoggedEvent, seq: int, registry: Reg
     if event.name == IDENTIFY:
         _apply_traits(state, event)
     if is_activity(event, registry):
-        state.last_activity = event
+        # One that another profile of the person forwards may be older than what this lane has seen.
+        known = state.last_activity
+        if (known is None and seq == event.seq) or (known is not None and known.active_at <= event.active_at):
+            state.last_activity = event
         if state.seen_at is None or event.received_at - state.seen_at >= step:
             state.seen_at = event.received_at
             state.is_changed = True

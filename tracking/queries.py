@@ -1,8 +1,10 @@
 """What other applications may ask the log about a person."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
+
+import msgspec
 
 from engagement.lib.ids import compute_boundary, read_moment
 from engagement.lib.records import pack_rows
@@ -11,6 +13,7 @@ from tracking.log.read import EVENT_COLUMNS, LoggedEvent
 from tracking.log.write import Connection
 from tracking.profiles import Spans
 
+_DAY = timedelta(days=1)
 # One look into event_profile_id for each profile: behind `offset 0` no plan begins with the events instead, which one
 # without statistics would.
 _OF_PERSON = f"""unnest(%s::uuid[], %s::bigint[], %s::bigint[]) as span (profile, since_seq, until_seq)
@@ -56,6 +59,15 @@ select source_id, anonymous_id, max(seq) from event
  where profile_id = %s and seq > %s and seq < %s and anonymous_id is not null and source_id is not null and origin = 0
  group by source_id, anonymous_id
 """
+_LIVE_BETWEEN = f"""
+select q.n, own.* from jsonb_to_recordset(%s) as q (n integer, profile uuid, lower uuid, since bigint, until bigint,
+       before timestamptz)
+ cross join lateral (
+    select {EVENT_COLUMNS} from event
+     where profile_id = q.profile and id >= q.lower and seq > q.since and seq < q.until and origin = 0
+       and received_at < q.before limit 50) own
+"""
+_STORED = "select id from event where id = any(%s)"
 _BY_ID = f"select {EVENT_COLUMNS} from event where id = any(%s)"
 
 
@@ -63,6 +75,40 @@ def find_events(connection: Connection, event_ids: Sequence[UUID]) -> dict[UUID,
     """Return events by id; those that retention or erasure took are lacking."""
     rows = connection.execute(_BY_ID, (list(event_ids),)).fetchall()
     return {event.id: event for row in rows if (event := LoggedEvent(*row))}
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """What is said to be a silence of a profile: after an event, between two places of the log, up to a moment."""
+
+    profile_id: UUID
+    last_event_id: UUID
+    since_seq: int
+    until_seq: int
+    complete_at: datetime
+
+
+def find_stored(connection: Connection, event_ids: Sequence[UUID]) -> set[UUID]:
+    """Return which of these events are in the log."""
+    return {row[0] for row in connection.execute(_STORED, (list(event_ids),)).fetchall()}
+
+
+def find_live_between(connection: Connection, pauses: Sequence[Pause]) -> list[list[LoggedEvent]]:
+    """Return, for each pause, some of the live events of its own profile that were received in it."""
+    rows = [
+        {
+            "n": number,
+            "profile": pause.profile_id,
+            "lower": compute_boundary(read_moment(pause.last_event_id) - _DAY),
+            "since": pause.since_seq,
+            "until": pause.until_seq,
+            "before": pause.complete_at,
+        }
+        for number, pause in enumerate(pauses)
+    ]
+    found: list[list[LoggedEvent]] = [[] for _ in pauses]
+    for row in connection.execute(_LIVE_BETWEEN, (pack_rows(rows),)).fetchall():
+        found[row[0]].append(LoggedEvent(*row[1:]))
+    return found
 
 
 def find_place(connection: Connection, event: LoggedEvent, profile_id: UUID) -> tuple[UUID, int]:

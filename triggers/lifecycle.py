@@ -10,8 +10,8 @@ from django.db import connection, transaction
 from tracking.models import EventType
 from tracking.registry import forget_registry
 from triggers.models import Rule, RuleState, RuleVersion
-from triggers.rulebook import MAX_STEP
-from triggers.rules.definition import Abandonment, EventTrigger, Inactivity, RuleDefinition
+from triggers.rulebook import MAX_STEP, describe_search
+from triggers.rules.definition import EventTrigger, RuleDefinition
 from triggers.rules.errors import RuleInvalid
 from triggers.rules.parse import parse_definition
 
@@ -113,7 +113,7 @@ def _find_last_active(rule: Rule) -> RuleVersion | None:
 
 def begins_search(rule: Rule, definition: RuleDefinition) -> bool:
     """Whether an activation begins a search for silence, rather than going on with that of the last version."""
-    return _describe_wait(definition) != () and _begins_after(_find_last_active(rule), definition)
+    return describe_search(definition) != () and _begins_after(_find_last_active(rule), definition)
 
 
 def _begins_after(before: RuleVersion | None, definition: RuleDefinition) -> bool:
@@ -123,17 +123,7 @@ def _begins_after(before: RuleVersion | None, definition: RuleDefinition) -> boo
         parsed = parse_definition(msgspec.json.encode(before.definition))
     except RuleInvalid:
         return True
-    return _describe_wait(parsed) != _describe_wait(definition)
-
-
-def _describe_wait(definition: RuleDefinition) -> tuple[str | None, ...]:
-    """Return what a rule looks for the silence of, whatever its length: () for none, all activity or named events."""
-    trigger = definition.trigger
-    if isinstance(trigger, Abandonment):
-        return (trigger.started_by, trigger.ended_by, trigger.key)
-    if isinstance(trigger, Inactivity) and trigger.event is not None:
-        return (trigger.event,)
-    return () if isinstance(trigger, EventTrigger) else (None,)
+    return describe_search(parsed) != describe_search(definition)
 
 
 def _start_detector(version: RuleVersion, definition: RuleDefinition, *, is_anew: bool) -> None:
@@ -152,5 +142,5 @@ def _start_detector(version: RuleVersion, definition: RuleDefinition, *, is_anew
         cursor.execute(_START_DETECTOR, values)
         if version.includes_past:
             cursor.execute(_INCLUDE_PAST, [rule_id])
-        if _describe_wait(definition) != (None,):
+        if describe_search(definition) != (None,):
             cursor.execute(_ARM_FROM_LOG, [version.from_seq, rule_id])

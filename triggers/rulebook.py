@@ -26,6 +26,16 @@ STEPS_IN_SILENCE = 30
 log = structlog.get_logger()
 
 
+def describe_search(definition: RuleDefinition) -> tuple[str | None, ...]:
+    """Return what a rule looks for the silence of, whatever its length: () for none, all activity or named events."""
+    trigger = definition.trigger
+    if isinstance(trigger, Abandonment):
+        return (trigger.started_by, trigger.ended_by, trigger.key)
+    if isinstance(trigger, Inactivity) and trigger.event is not None:
+        return (trigger.event,)
+    return () if isinstance(trigger, EventTrigger) else (None,)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ActiveRule:
     """A version of a rule that is in force.
@@ -125,6 +135,7 @@ class RuleBook:
         self._compiled: dict[int, CompiledRule] = {}
         self._broken: set[int] = set()
         self._slacks: dict[str, timedelta] = {}
+        self._ends: dict[int, int] = {}
 
     def refresh(self, connection: Connection) -> None:
         """Read the versions if there are new ones; after the bound, in a younger snapshot."""
@@ -154,6 +165,10 @@ class RuleBook:
         """
         return self._slacks.get(name, timedelta(0))
 
+    def is_interrupted(self, rule_id: int, seq: int) -> bool:
+        """Whether a rule was paused, or began to look for something else, after a place of the log."""
+        return self._ends.get(rule_id, -1) > seq
+
     def _load(self, connection: Connection) -> None:
         rows = connection.execute(
             "select id, rule_id, state, definition, includes_past, from_seq"
@@ -163,11 +178,23 @@ class RuleBook:
         self._versions = [(row[1], row[0], self._describe(*row[:5])) for row in rows]
         self._indexes = {}
         self._slacks = {}
+        self._ends = self._find_ends()
         for _, _, rule in self._versions:
             name = rule.definition.emitted_event if rule is not None else None
             wait = (rule.silence or rule.wait) if rule is not None else None
             if name is not None and wait is not None:
                 self._slacks[name] = max(wait, self._slacks.get(name, wait))
+
+    def _find_ends(self) -> dict[int, int]:
+        ends: dict[int, int] = {}
+        searches: dict[int, tuple[str | None, ...]] = {}
+        for (rule_id, _, rule), from_seq in zip(self._versions, self._starts, strict=True):
+            search = describe_search(rule.definition) if rule is not None else None
+            if search is None or searches.get(rule_id, search) != search:
+                ends[rule_id] = from_seq
+            if search is not None:
+                searches[rule_id] = search
+        return ends
 
     def _describe(
         self, version_id: int, rule_id: int, state: str, definition: Any, includes_past: bool

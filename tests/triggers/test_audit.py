@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from tests.cast import ADA, CART, evaluate, make_rule, pass_time, report, scan
+from tracking.event import DERIVED, IMPORT, compute_user_profile_id
+from tracking.log.horizon import record_tick
 from tracking.log.read import LoggedEvent
 from tracking.models import ProfileChange, Source
 from triggers.audit import replay
@@ -25,6 +28,10 @@ def sum_up() -> dict[str, object]:
     digest = "select md5(coalesce(string_agg(t::text, '' order by t::text), '')) from public.{} t"
     connection = get_worker().connection
     return {table: connection.execute(digest.format(table).encode()).fetchone() for table in TABLES}
+
+
+def ago(seconds: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=seconds)
 
 
 def live_a_while(source: Source) -> Rule:
@@ -88,6 +95,100 @@ def test_an_activation_that_follows_from_nothing_is_named(source: Source) -> Non
     found = audit()
     assert [one.id for one in found.unfounded] == [made_up.id]
     assert found.missed == []
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        {"kind": "session_end", "after": 900},
+        {"kind": "inactivity", "after": 900},
+        {"kind": "inactivity", "event": "add_to_cart", "after": 900},
+        CART | {"after": 900},
+    ],
+)
+@pytest.mark.parametrize("returns", [False, True])
+def test_a_silence_that_was_never_found_is_named(source: Source, trigger: dict[str, Any], returns: bool) -> None:
+    rule = make_rule("Quiet", trigger=trigger)
+    last = report("add_to_cart", source=source, properties={"cart_id": "c"})
+    report("add_to_cart", source=source, user_id="bob", properties={"cart_id": "c"})
+    report("add_to_cart", source=source, user_id="eve", origin=IMPORT, properties={"cart_id": "c"}, timestamp=ago(60))
+    evaluate()
+    pass_time(2000)
+    scan()
+    assert (audit().is_clean, audit().silences) == (True, 3)
+    if returns:
+        report("add_to_cart", source=source, properties={"cart_id": "c"})
+        evaluate()
+    get_worker().connection.execute("delete from event where origin = 2 and user_id <> 'bob'")
+    Activation.objects.exclude(profile_id=compute_user_profile_id("bob")).delete()
+
+    found = audit()
+
+    assert not found.is_clean
+    assert (len(found.missed_silences), found.unfounded_silences, found.missed) == (2, [], [])
+    missed = next(one for one in found.missed_silences if one.last_event_id == last.id)
+    assert (missed.rule_id, missed.profile_id) == (rule.pk, last.profile_id)
+    with pytest.raises(CommandError, match="silences in the log are not what follows"):
+        call_command("audit")
+
+
+def test_a_silence_that_is_not_due_to_be_found_yet_is_not_missed(source: Source) -> None:
+    make_rule(trigger={"kind": "session_end", "after": 900})
+    make_rule("Cart", trigger=CART | {"after": 900})
+    report("add_to_cart", source=source, properties={"cart_id": "c"})
+    evaluate()
+    pass_time(905)
+    record_tick(get_worker().connection)
+    evaluate()
+
+    assert audit().is_clean
+
+
+def test_waits_that_were_armed_from_the_log_are_audited_too(source: Source) -> None:
+    report("add_to_cart", source=source, properties={"cart_id": "c"})
+    report("add_to_cart", source=source, user_id="bob", properties={"cart_id": "c"})
+    report("purchase", source=source, user_id="bob", properties={"cart_id": "c"})
+    evaluate()
+    pass_time(3700)
+    rule = Rule.objects.create(name="Cart", definition={"format": 1, "trigger": CART})
+    activate_rule(rule, include_past=True)
+    assert scan() == 1
+    assert audit().is_clean
+    get_worker().connection.execute("delete from event where origin = 2")
+    Activation.objects.all().delete()
+    pass_time(100)
+    scan()
+
+    assert [one.profile_id for one in audit().missed_silences] == [compute_user_profile_id(ADA)]
+
+
+def test_a_silence_of_somebody_who_was_active_is_named(source: Source) -> None:
+    make_rule(trigger={"kind": "session_end", "after": 900})
+    make_rule("Cart", trigger=CART | {"after": 900})
+    report("add_to_cart", source=source, properties={"cart_id": "c"})
+    evaluate()
+    pass_time(1000)
+    scan()
+    report("view", source=source)
+    report("purchase", source=source, properties={"cart_id": "c"})
+    evaluate()
+    pass_time(10)
+    get_worker().connection.execute(
+        "update event set seq = nextval('event_seq_seq'), occurred_at = clock_timestamp() where origin = 2"
+    )
+    evaluate()
+
+    assert len(audit().unfounded_silences) == 2
+
+
+def test_a_silence_whose_id_does_not_follow_from_its_cause_is_named(source: Source) -> None:
+    rule = make_rule(trigger={"kind": "session_end", "after": 900})
+    last = report("view", source=source)
+    detector = {"rule": rule.pk, "key": "", "armed_event": str(last.id), "armed_seq": 1, "armed_at": "2026-01-01"}
+    made_up = report("session_ended", source=source, origin=DERIVED, context={"detector": detector})
+    evaluate()
+
+    assert [one.event_id for one in audit().unfounded_silences] == [made_up.id]
 
 
 def test_what_is_not_decided_yet_is_not_missed(source: Source) -> None:

@@ -287,3 +287,19 @@ def test_people_who_are_in_a_circle_already_get_out_of_it_by_what_they_do_next(s
     owner = min("abc", key=lambda person: ids[person].hex)
     assert list_owners("abc") == {owner}
     assert [row.profile_id for row in Activation.objects.all()] == [ids[owner]] * 3
+
+
+def test_what_a_joined_profile_did_earlier_does_not_hide_what_they_did_last(source: Source) -> None:
+    make_rule(trigger={"kind": "session_end", "after": 900})
+    sign_in(source)
+    evaluate()
+    browse(source, "visit")
+    pass_time(10)
+    last = report("visit", source=source)
+    get_worker().evaluator.run_pass()
+    pass_time(1000)
+    report("visit", source=source)
+    evaluate()
+
+    ended = Event.objects.get(name="session_ended")
+    assert ended.context["detector"]["armed_event"] == str(last.id)

@@ -339,3 +339,18 @@ def test_a_new_rule_for_a_named_event_waits_for_those_who_did_it_before_it_was_a
     scan()
     scan()
     assert len(silences()) == 1
+
+
+def test_a_wait_that_was_made_shorter_is_moved_by_what_starts_it_next(source: Source) -> None:
+    rule = make_rule(trigger=CART)
+    put(source)
+    evaluate()
+    pass_time(600)
+    rule.definition["trigger"] = CART | {"after": 600}
+    rule.save()
+    activate_rule(rule)
+    put(source)
+    evaluate()
+    pass_time(700)
+
+    assert scan() == 1

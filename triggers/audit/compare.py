@@ -1,4 +1,5 @@
-"""Missed and unfounded activations: the difference between what a replay computes and what the table holds."""
+"""Missed and unfounded: the difference between what a replay computes and what the table of activations, and the log of
+silences, hold."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -11,6 +12,7 @@ from tracking.erasure.tombstones import is_erased, load_tombstones
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
 from triggers.audit.replay import Replay
+from triggers.audit.silences import SilenceDifference
 
 _TIMEOUT_MS = 600_000
 _COLUMNS = "id, lane, rule_id, rule_version_id, profile_id, event_id, event_seq, occurred_at"
@@ -35,7 +37,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What an audit found.
+    """What an audit found, of activations and of silences.
 
     `missed` follow from the log and are not in the table; `unfounded` are in the table and do not follow; `failed`
     are events whose decision raised in the replay; `set_aside` counts those that production stepped over, `erased`
@@ -50,12 +52,16 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     erased: int
     missed: list[Difference]
     unfounded: list[Difference]
+    silences: int
+    missed_silences: list[SilenceDifference]
+    unfounded_silences: list[SilenceDifference]
     failed: list[LoggedEvent]
 
     @property
     def is_clean(self) -> bool:
         """Whether the table holds exactly what follows from the log."""
-        return not (self.missed or self.unfounded or self.failed)
+        silences = self.missed_silences or self.unfounded_silences
+        return not (self.missed or self.unfounded or silences or self.failed)
 
 
 def audit(show_progress: Callable[[int, int], None] = lambda done, total: None) -> AuditReport:
@@ -77,6 +83,9 @@ def audit(show_progress: Callable[[int, int], None] = lambda done, total: None) 
             erased=missing + unfound,
             missed=missed,
             unfounded=unfounded,
+            silences=replay.silences.found,
+            missed_silences=_leave_out_erased(connection, replay.silences.missed),
+            unfounded_silences=_leave_out_erased(connection, replay.silences.unfounded),
             failed=replay.failed,
         )
 
@@ -91,6 +100,11 @@ def _split_erased(connection: Connection, found: list[Difference]) -> tuple[list
     tombstones = load_tombstones(connection, {one.profile_id for one in found})
     counting = [one for one in found if not is_erased(tombstones, one.profile_id, one.event_id)]
     return counting, len(found) - len(counting)
+
+
+def _leave_out_erased(connection: Connection, found: list[SilenceDifference]) -> list[SilenceDifference]:
+    tombstones = load_tombstones(connection, {one.profile_id for one in found})
+    return [one for one in found if not is_erased(tombstones, one.profile_id, one.last_event_id)]
 
 
 def _count(connection: Connection) -> int:

@@ -2,7 +2,8 @@
 
 It runs the evaluator's own code on copies. A connection looks for a table among its temporary ones first, so profiles,
 timers and activations of a replay are temporary tables of the same names; the log itself is only read. Silences and
-links are in the log already, as events: they are its input, and nothing is appended.
+links are in the log already, as events: they are its input, and nothing is appended. Which silences should be there is
+computed beside it (`silences.py`).
 
 What it decides with is what production decided with: the version of each rule in force at the event's place in the
 log, and facts as of that place. Two things it takes as they are today: which sources and names count as activity, and
@@ -10,18 +11,23 @@ how late a source's events may be.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
+from operator import itemgetter
 from uuid import UUID
 
 import msgspec
 import psycopg
 import structlog
 
-from tracking.event import ADOPTED, NOT_SENT
+from tracking.event import ADOPTED, NOT_SENT, NewEvent
+from tracking.log.horizon import load_horizon
 from tracking.log.read import LoggedEvent, load_first_seq, load_positions, read_span
 from tracking.log.write import Connection
 from tracking.profiles import read_outlived_changes
 from tracking.registry import get_registry
 from tracking.set_aside import load_set_aside
+from triggers.audit.silences import SilenceAudit
+from triggers.detect.arm_from_log import Arming, arm_waits, find_lower
 from triggers.evaluate.batch import Batch
 from triggers.evaluate.run import CONSUMER
 from triggers.rulebook import RuleBook
@@ -47,12 +53,32 @@ update activation a set released_seq = x.seq from unnest(%s::uuid[], %s::bigint[
 """
 
 
+_DETECTORS = "select rule_id, watermark, started_at, arm_until, armed_seq from triggers_detector"
+
+
+class StoredDetector(msgspec.Struct, frozen=True):
+    """The search for silences of a rule. The order of the fields is that of the columns read."""
+
+    rule_id: int
+    watermark: datetime
+    started_at: datetime
+    arm_until: int | None
+    armed_seq: int | None
+
+
 class Extent(msgspec.Struct, frozen=True, kw_only=True):
     """What a replay covers: from the first event that retention has left, in each lane up to where production is."""
 
     first_seq: int
     positions: dict[int, int]
     set_aside: set[tuple[int, int]]
+    horizon: datetime | None
+    detectors: list[StoredDetector]
+
+    @property
+    def starts(self) -> dict[int, datetime]:
+        """From when on each rule looks for silences."""
+        return {one.rule_id: one.started_at for one in self.detectors}
 
     @property
     def last_seq(self) -> int:
@@ -73,8 +99,17 @@ class Replay:
         self.events = self.earlier = 0
         self.failed: list[LoggedEvent] = []
         self.released: dict[UUID, int] = {}
+        self.derived: list[NewEvent] = []
         self.extent = self._prepare()
         self.book.refresh(connection)
+        self.silences = SilenceAudit(
+            connection,
+            self.book,
+            get_registry(),
+            self.extent.starts,
+            {one.rule_id: one.watermark for one in self.extent.detectors},
+            self.extent.horizon,
+        )
 
     def run(self) -> Iterator[int]:
         """Decide all; yield, after each piece, the number up to which the log is decided."""
@@ -83,14 +118,32 @@ class Replay:
         after = self.extent.first_seq - 1
         # In a lane that lags, what production has not decided may say that a message was not sent: it knew by then.
         everything = dict.fromkeys(self.extent.positions, self.extent.last_seq)
+        armed = [(one.armed_seq, one) for one in self.extent.detectors if one.armed_seq is not None]
+        arming = sorted(armed, key=itemgetter(0))
         while after < self.extent.last_seq:
-            until = min(after + SPAN, self.extent.last_seq)
+            while arming and arming[0][0] <= after:
+                self._arm(arming.pop(0)[1])
+            until = min(after + SPAN, self.extent.last_seq, *(seq for seq, _ in arming[:1]))
             events = read_span(self.connection, everything, after, until)
             self._note_not_sent(events)
             for piece in _cut([event for event in events if event.seq <= self.extent.positions[event.lane]]):
                 self._decide_lanes(piece)
+            self.silences.check_found(events)
             after = until
             yield after
+        for _, detector in arming:
+            self._arm(detector)
+        self.silences.check_open()
+
+    def _arm(self, detector: StoredDetector) -> None:
+        """Arm from the log the waits that began before a rule was activated, where production had done so."""
+        rule = self.book.at((detector.armed_seq or 0) + 1).rules.get(detector.rule_id)
+        if rule is None or detector.arm_until is None:
+            return
+        after: UUID | None = find_lower(rule, self.extent.starts, self.book)
+        while after is not None:
+            left = Arming(rule, after, detector.arm_until)
+            after = arm_waits(self.connection, left, self.extent.starts, get_registry())
 
     def _prepare(self) -> Extent:
         """Note, at one moment, how far production is and what it has stored; make the copies, empty.
@@ -105,6 +158,8 @@ class Replay:
                 positions=load_positions(self.connection, CONSUMER),
                 first_seq=load_first_seq(self.connection),
                 set_aside=load_set_aside(self.connection, CONSUMER),
+                horizon=load_horizon(self.connection, CONSUMER),
+                detectors=[StoredDetector(*row) for row in self.connection.execute(_DETECTORS).fetchall()],
             )
             self.connection.execute(_STORED)
             self.earlier = self.connection.execute(_EARLIER).rowcount
@@ -123,13 +178,17 @@ class Replay:
                 lanes.setdefault(event.lane, []).append(event)
         for lane in sorted(lanes):
             self._decide(lane, lanes[lane])
+        self.silences.check_returns(self.derived)
+        self.derived = []
 
     def _decide(self, lane: int, events: Sequence[LoggedEvent]) -> None:
         """Decide a piece of a lane; one that raises is halved until the event that is to blame stands alone."""
         try:
             with self.connection.transaction():
                 batch = Batch(self.connection, lane, events, self.book, get_registry(), released=self.released)
-                batch.decide().save_state(self.connection)
+                effects = batch.decide()
+                effects.save_state(self.connection)
+            self.derived += effects.derived
         except psycopg.OperationalError:
             raise
         except Exception as error:

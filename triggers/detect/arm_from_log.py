@@ -1,7 +1,7 @@
 """Waits that began before their rule was activated: armed from the log, in pages, once the evaluator has come so far.
 
-The evaluator arms what is logged after the activation, this what is before. Both keep the start that is due last, and
-a wait that is over is confirmed by the log, so it does not matter which of the two comes first.
+The evaluator arms what is logged after the activation, this what is before. Both keep the start that happened last,
+and a wait that is over is confirmed by the log, so it does not matter which of the two comes first.
 """
 
 from collections.abc import Mapping

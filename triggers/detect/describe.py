@@ -10,7 +10,7 @@ from tracking.profiles import Spans
 from tracking.queries import find_events, find_named_before, find_named_events, find_recent_activity
 from tracking.registry import Registry
 from triggers.detect.derive import Silence, describe_abandonment, describe_inactivity, describe_session
-from triggers.detect.timer_book import TimerRow, make_timer, read_key
+from triggers.detect.timer_book import TimerRow, read_key
 from triggers.rulebook import ActiveRule
 from triggers.rules.definition import Abandonment, SessionEnd
 from triggers.rules.wait_key import keys_fit
@@ -114,10 +114,10 @@ def find_endings(
 ) -> list[LoggedEvent]:
     """Return what the log holds that ends a wait, or moves it.
 
-    It is ended by what was logged after its start, or happened at or after it; moved by a start that is due later.
+    It is ended by what was logged after its start, or happened at or after it; moved by a later start.
     """
-    found = [event for event in _find_ends(connection, rule, timer, person) if _ends(rule, event, timer)]
-    found += [event for event in _find_starts(connection, rule, timer, person) if _moves(rule, event, timer)]
+    found = [event for event in _find_ends(connection, rule, timer, person) if ends_wait(rule, event, timer)]
+    found += [event for event in _find_starts(connection, rule, timer, person) if moves_wait(rule, event, timer)]
     return [event for event in found if before_seq is None or event.seq < before_seq]
 
 
@@ -135,14 +135,16 @@ def _find_starts(connection: Connection, rule: ActiveRule, timer: TimerRow, pers
     )
 
 
-def _ends(rule: ActiveRule, event: LoggedEvent, timer: TimerRow) -> bool:
-    return keys_fit(read_key(rule, event.properties), timer.key)
+def ends_wait(rule: ActiveRule, event: LoggedEvent, timer: TimerRow) -> bool:
+    """Whether an event that was logged after a wait began, or happened since, ends it."""
+    return event.name == rule.ended_by and keys_fit(read_key(rule, event.properties), timer.key)
 
 
-def _moves(rule: ActiveRule, event: LoggedEvent, timer: TimerRow) -> bool:
-    if rule.wait is None or event.active_at >= timer.due_at or read_key(rule, event.properties) != timer.key:
+def moves_wait(rule: ActiveRule, event: LoggedEvent, timer: TimerRow) -> bool:
+    """Whether an event starts the same wait later, and before it is over."""
+    if event.name != rule.armed_by or read_key(rule, event.properties) != timer.key:
         return False
-    return make_timer(rule, timer.profile_id, timer.lane, event, rule.wait).due_at > timer.due_at
+    return event.active_at < timer.due_at and (event.occurred_at, event.seq) > (timer.occurred_at, timer.seq)
 
 
 def _find_started(

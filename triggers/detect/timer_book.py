@@ -84,9 +84,9 @@ class TimerBook:
         return [row for row in self._rows.values() if row.profile_id == profile_id]
 
     def arm(self, row: TimerRow) -> None:
-        """Start a wait, or move it: of two starts that which is due later counts, whichever comes in first."""
+        """Start a wait, or move it: of two starts the one that happened later counts, whichever comes in first."""
         known = self._rows.get((row.profile_id, row.rule_id, row.key))
-        if known is None or known.due_at <= row.due_at:
+        if known is None or (known.occurred_at, known.seq) <= (row.occurred_at, row.seq):
             self._rows[row.profile_id, row.rule_id, row.key] = row
 
     def clear(self, row: TimerRow) -> None:

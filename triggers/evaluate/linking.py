@@ -135,6 +135,7 @@ def _tell_of_end(event: LoggedEvent, state: ProfileState, former: UUID, seq: int
 def adopt(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> None:
     """Take over what a joined profile hands over. Of two waits for the same thing the later one counts."""
     given = event.properties
+    state.last_activity = None
     state.joined = {**given["joined"], **state.joined, **_merge_spans(given["joined"], state.joined)}
     state.asked = list(dict.fromkeys([*state.asked, *given.get("asked", [])]))
     take_over(state, event)
@@ -142,12 +143,9 @@ def adopt(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> None:
     if seen_at is not None and (state.seen_at is None or state.seen_at < seen_at):
         state.seen_at = seen_at
     state.is_changed = state.is_readdressed = True
-    own = {(timer.rule_id, timer.key): timer for timer in timers.all_of(state.id)}
     for raw in given["timers"]:
-        timer = msgspec.structs.replace(msgspec.convert(raw, TimerRow), profile_id=state.id, lane=state.lane)
-        known = own.get((timer.rule_id, timer.key))
-        if known is None or known.due_at < timer.due_at:
-            timers.arm(timer)
+        timer = msgspec.convert(raw, TimerRow)
+        timers.arm(msgspec.structs.replace(timer, profile_id=state.id, lane=state.lane))
 
 
 def _merge_spans(given: dict[str, list[int]], own: dict[str, list[int]]) -> dict[str, list[int]]:
@@ -171,6 +169,7 @@ def release(event: LoggedEvent, state: ProfileState, signed_in: Callable[[UUID, 
     ]
     state.joined = state.joined | {profile_id.hex: bounds} if bounds else state.joined
     state.asked = [one for one in state.asked if one != profile_id.hex]
+    state.last_activity = None
     state.is_changed = True
     seq = signed_in(profile_id, event.properties["seq"])
     return [] if seq is None or not _is_new(state, profile_id) else [_ask(event, state, profile_id, False, seq)]
