@@ -64,6 +64,30 @@ def test_a_device_that_has_just_become_somebodys_is_erased_with_them(
     assert Erasure.objects.count() == 1
 
 
+def test_who_signed_in_before_a_devices_last_owner_is_not_erased_with_it(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone, bob = compute_anonymous_profile_id(source.pk, "phone"), compute_user_profile_id("bob")
+    report("signed_in", source=source, user_id="eve", anonymous_id="phone")
+    evaluate()
+    report("signed_in", source=source, user_id="bob", anonymous_id="phone")
+    report("signed_in", source=source, anonymous_id="phone")
+    others = [lane for lane in range(64) if lane != compute_lane(bob)]
+    for _ in range(3):
+        decide_lanes(monkeypatch, *others)
+    assert Profile.objects.get(pk=phone).linked_to == ADA_ID
+    ask_erasure(get_worker().connection, ADA_ID, "test")
+    for _ in range(3):
+        decide_lanes(monkeypatch, *others)
+    # Bob asks for it only when somebody has had it erased.
+    ask_erasure(get_worker().connection, phone, "test")
+    decide_lanes(monkeypatch, compute_lane(bob))
+    evaluate()
+
+    assert Profile.objects.filter(pk=bob).exists()
+    assert Event.objects.filter(profile_id=bob, name="signed_in").exists()
+
+
 def test_somebody_who_signed_in_before_a_device_was_erased_and_is_heard_of_later_still_joins_it(
     source: Source,
 ) -> None:

@@ -38,13 +38,13 @@ def load_links(connection: Connection, profile_ids: Collection[UUID]) -> list[Lo
     return [msgspec.convert(row[0], LoggedEvent) for row in rows]
 
 
-def find_claimant(connection: Connection, event: LoggedEvent, is_known: bool) -> UUID | None:
+def find_claimant(connection: Connection, event: LoggedEvent, *, is_known: bool, linked_seq: int) -> UUID | None:
     """Return whose a profile that has joined nobody is at an erasure's place in the log, though it is not told yet.
 
     Somebody signed in before, in another lane; the request to join stands behind the erasure in this one. That of a
-    sign-in after the erasure is no matter of its.
+    sign-in after the erasure is no matter of its, nor is one before `linked_seq`, when whose it last was signed in.
     """
-    tenure = Tenure()
+    tenure = Tenure(seq=linked_seq)
     for row in connection.execute(_COMING, (event.lane, event.seq, event.profile_id)).fetchall():
         claim = read_claim(LoggedEvent(*row))
         if claim.seq < event.seq and succeeds(claim, tenure, is_known):

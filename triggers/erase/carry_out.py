@@ -90,7 +90,9 @@ def _find_owner(connection: Connection, event: LoggedEvent, state: ProfileState 
     """Return whom a profile has joined, or is about to because of what is before the erasure."""
     if state is not None and state.linked_to is not None:
         return state.linked_to
-    return find_claimant(connection, event, state is not None and state.user_id is not None)
+    if state is None:
+        return find_claimant(connection, event, is_known=False, linked_seq=0)
+    return find_claimant(connection, event, is_known=state.user_id is not None, linked_seq=state.linked_seq)
 
 
 def _pass_on(connection: Connection, event: LoggedEvent, order: Order, owner: UUID, moment: datetime) -> bool:
