@@ -17,7 +17,16 @@ _SHARED: list[structlog.typing.Processor] = [
 
 _SPARING = ("django.request", "tracking.api.ingest", "tracking.api.hooks")
 """What says a line for a request, so that whoever sends requests would fill the disk."""
-_REPEATING = ("celery", "kombu", "amqp", "django_celery_beat", "engagement", "tracking.log.nudge", "tracking.valkey")
+_REPEATING = (
+    "celery",
+    "kombu",
+    "amqp",
+    "django_celery_beat",
+    "psycopg",
+    "engagement",
+    "tracking.log.nudge",
+    "tracking.valkey",
+)
 """What says a line for each try while a service is away: several a second, each with its traceback."""
 _EACH_SECONDS = 10.0
 

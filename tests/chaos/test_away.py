@@ -184,8 +184,6 @@ def test_the_worker_survives_its_broker_and_events_wait_for_it(installation: Ins
 
 
 def test_whoever_reports_is_told_to_come_again_while_the_database_is_away(installation: Installation) -> None:
-    if isinstance(installation.broker, RabbitMQ):
-        pytest.skip("the broker makes no difference here")
     with kill(installation.database):
         assert installation.post("/v1/events", {"event": "away_signup", "user_id": "ada"}) == 503
         assert installation.open_page("/healthz") == 200
@@ -198,8 +196,6 @@ def test_whoever_reports_is_told_to_come_again_while_the_database_is_away(instal
 
 
 def test_a_mail_waits_for_its_server_and_all_else_goes_on(installation: Installation) -> None:
-    if isinstance(installation.broker, RabbitMQ):
-        pytest.skip("the broker makes no difference here")
     retried = """update delivery set due_at = clock_timestamp() where reason = 'retry' and state = 'planned'"""
     installation.mail.stop()
     user_id = installation.sign_up()
