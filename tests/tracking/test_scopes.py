@@ -4,7 +4,6 @@ import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -41,7 +40,7 @@ CALLS: dict[tuple[str, str], Scope] = {
     ("get", "/v1/deliveries"): Scope.READ,
     ("get", "/v1/profiles/ada/export"): Scope.PRIVACY,
     ("get", "/v1/export?user_id=ada"): Scope.PRIVACY,
-    ("get", f"/v1/erasures/{uuid4()}"): Scope.PRIVACY,
+    ("get", "/v1/erasures/6f4d9f54-265b-4b90-814c-d7017e14e736"): Scope.PRIVACY,
     ("delete", "/v1/profiles/ada"): Scope.PRIVACY,
     ("delete", "/v1/profiles?user_id=ada"): Scope.PRIVACY,
 }
