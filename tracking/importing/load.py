@@ -24,12 +24,14 @@ _BEAT_IS_AWAY = timedelta(seconds=10)
 
 class LoadReport(msgspec.Struct, kw_only=True):
     """How many rows were taken and refused, how many of the taken were in the log before (told at the end), and the
-    last line that is safely in the log."""
+    last line that is safely in the log. `too_old` of the refused, up to `oldest`, are older than events are kept."""
 
     taken: int = 0
     known: int = 0
     refused: int = 0
     line: int = 0
+    too_old: int = 0
+    oldest: datetime | None = None
 
 
 def load_items(
@@ -76,6 +78,8 @@ def _make_batches(
         if isinstance(row, Rejection):
             refuse(row)
             report.refused += 1
+            if row.code == "timestamp_out_of_range":
+                _note_age(item, stamp, report)
             continue
         rows.append((line, row))
         if len(rows) >= BATCH:
@@ -83,6 +87,13 @@ def _make_batches(
             rows = []
     if rows:
         yield rows, line
+
+
+def _note_age(item: Item | Rejection, stamp: Stamp, report: LoadReport) -> None:
+    moment = item.timestamp if isinstance(item, Item) else None
+    if moment is not None and moment < stamp.now - stamp.retention:
+        report.too_old += 1
+        report.oldest = min(report.oldest or moment, moment)
 
 
 def _make_row(item: Item | Rejection, stamp: Stamp) -> Row | Rejection:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from tracking.event import Item, Rejection
+from tracking.importing.types import ColumnTypes, NotOfType
 from tracking.wire.fields import parse_leniently, read_id
 
 _EMPTY = ("", None)
@@ -26,11 +27,15 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class ColumnMap(msgspec.Struct, frozen=True, kw_only=True):
-    """Which column holds what. Columns that are not named become properties; a naive time is read in `zone`."""
+    """Which column holds what. Columns that are not named become properties; a naive time is read in `zone`.
+
+    Without `types` text stays text.
+    """
 
     columns: Mapping[str, str]
     zone: tzinfo | None
     constant_event: str | None = None
+    types: ColumnTypes | None = None
 
     @property
     def own(self) -> frozenset[str]:
@@ -62,7 +67,14 @@ def make_item(row: Row, mapping: ColumnMap) -> Item | Rejection:
     """
     taken = {field: row.columns.get(column) for field, column in mapping.columns.items()}
     own = mapping.own
-    properties = {name: value for name, value in row.columns.items() if value not in _EMPTY and name not in own}
+    name = str(taken.get("event") or mapping.constant_event or "")
+    properties = {column: value for column, value in row.columns.items() if value not in _EMPTY and column not in own}
+    if mapping.types is not None:
+        for column, value in properties.items():
+            try:
+                properties[column] = mapping.types.read(name, column, value)
+            except NotOfType as error:
+                return Rejection(index=row.line, code="invalid_type", field=column, message=str(error))
     nested = row.columns.get("properties")
     if isinstance(nested, dict):
         properties = nested | properties
@@ -70,14 +82,14 @@ def make_item(row: Row, mapping: ColumnMap) -> Item | Rejection:
         properties["properties"] = nested
     moment = _read_moment(taken.get("timestamp"), mapping.zone)
     if moment is None:
-        message = f"No time with a zone: {taken.get('timestamp')!r}. Name the zone with --time-zone."
+        message = _say_what_is_wanted(taken.get("timestamp"))
         return Rejection(index=row.line, code="invalid_timestamp", field="timestamp", message=message)
     digest = blake2b(row.raw, digest_size=12).hexdigest()
     return parse_leniently(
         row.line,
         lambda: Item(
             index=row.line,
-            name=str(taken.get("event") or mapping.constant_event or ""),
+            name=name,
             user_id=read_id(taken, "user_id"),
             anonymous_id=read_id(taken, "anonymous_id"),
             message_id=read_id(taken, "message_id") or f"import-{digest}-{row.line}",
@@ -122,3 +134,11 @@ def _read_moment(value: Any, zone: tzinfo | None) -> datetime | None:
     if moment.tzinfo is None:
         return moment.replace(tzinfo=zone) if zone is not None else None
     return moment
+
+
+def _say_what_is_wanted(value: Any) -> str:
+    if value in _EMPTY:
+        return "There is no time. Write one like 2026-11-30T09:30:00Z."
+    if _read_moment(value, UTC) is not None:
+        return f"{value!r} has no zone. Write 2026-11-30T09:30:00+01:00, or name it: --time-zone Europe/Berlin."
+    return f"{value!r} is no time that can be read. Write one like 2026-11-30T09:30:00Z or 2026-11-30T09:30:00+01:00."
