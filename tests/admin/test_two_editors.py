@@ -279,6 +279,17 @@ def test_the_history_tells_that_a_secret_was_replaced_and_never_what_it_was(inst
     assert other not in entry.change_message
 
 
+def test_who_has_changed_something_stays_in_the_history(mara: Client, login: Login) -> None:
+    rule = make_rule("Cart left", trigger=CART)
+    page = f"/admin/triggers/rule/{rule.pk}/change/"
+    mara.post(page, open_form(mara, page) | {"description": "By Mara"})
+    admin_client, user = login("admin"), User.objects.get(username="mara")
+    assert admin_client.post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"}).status_code == 403
+    form = {"action": "delete_selected", "_selected_action": [user.pk], "post": "yes"}
+    admin_client.post("/admin/auth/user/", form)
+    assert LogEntry.objects.filter(user=user).exists()
+
+
 def test_a_long_text_is_told_by_what_differs_in_it() -> None:
     words = "All about lamps. " * 50
     old, new = cut_alike([f"{words}Lamp{words}", f"{words}Bulb{words}"])

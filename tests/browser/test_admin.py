@@ -44,6 +44,8 @@ PAGES = (
     "/admin/tracking/erasure/",
     "/admin/django_celery_beat/periodictask/",
     "/admin/auth/user/",
+    "/admin/triggers/rule/1/history/",
+    "/admin/two-factor/set-up/",
 )
 
 
