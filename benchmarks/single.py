@@ -10,12 +10,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import quantiles
 from uuid import uuid4
+
+import msgspec
 
 from benchmarks.stage import Figure
 from engagement.local.state import PROJECT
 from engagement.local.supervisor import find_free_port
+from tests.live import list_family
 from tracking.sources import create_source
 
 SECONDS = 6.0
@@ -32,11 +36,11 @@ def measure() -> list[Figure]:
     granian = ["granian", "--interface", "wsgi", "--blocking-threads", "16", "--no-ws"]
     rounds = []
     for _ in range(ROUNDS):
-        with _serve(*granian, "benchmarks.baseline:application") as port:
-            usual = _load(port, "/baseline", keys.write_key)
-            drf = _load(port, "/track-event", keys.write_key)
-        with _serve("engagement.web") as port:
-            rounds.append((usual, drf, _load(port, "/track-event", keys.write_key)))
+        with _serve(*granian, "benchmarks.baseline:application") as server:
+            usual = _load(server, "/baseline", keys.write_key)
+            drf = _load(server, "/track-event", keys.write_key)
+        with _serve("engagement.web") as server:
+            rounds.append((usual, drf, _load(server, "/track-event", keys.write_key)))
     usual, drf, ours = (max(figures) for figures in zip(*rounds, strict=True))
     return [
         *_compare("one event a request, durable, 64 connections", ours, drf, "through DRF", "≥ 2 ×"),
@@ -44,12 +48,12 @@ def measure() -> list[Figure]:
     ]
 
 
-Load = tuple[float, float, float]
-"""Requests a second, p50 and p99 in milliseconds."""
+Load = tuple[float, float, float, float]
+"""Requests a second, p50 and p99 in milliseconds, and the server's own CPU in microseconds a request."""
 
 
 def _compare(work: str, ours: Load, bare: Load, name: str, target: str) -> list[Figure]:
-    (rate, p50, p99), (base_rate, base_p50, base_p99) = ours, bare
+    (rate, p50, p99, cpu), (base_rate, base_p50, base_p99, base_cpu) = ours, bare
     return [
         Figure(
             work=work,
@@ -64,18 +68,39 @@ def _compare(work: str, ours: Load, bare: Load, name: str, target: str) -> list[
             bare=f"{base_p50:.0f} / {base_p99:.0f} ms",
             ratio=f"{p99 / base_p99:.0%} of that p99",
         ),
+        Figure(
+            work="its CPU in the web processes",
+            measured=f"{cpu:.0f} µs a request",
+            bare=f"{base_cpu:.0f} µs a request",
+            ratio=f"{base_cpu / cpu:.1f} × less",
+        ),
     ]
 
 
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """A server under load: its port, and the process that started its workers."""
+
+    port: int
+    pid: int
+
+    def count_cpu(self) -> float:
+        """Return the seconds of CPU that its workers have used."""
+        used = 0
+        for pid, _ in list_family(self.pid):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            used += int(fields[11]) + int(fields[12])
+        return used / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def _serve(module: str, *options: str) -> Iterator[int]:
+def _serve(module: str, *options: str) -> Iterator[Server]:
     port = find_free_port()
     command = [sys.executable, "-m", module, "--port", str(port), "--workers", "2", "--log-level", "error", *options]
     environment = os.environ | {"DATABASE_POOL": "1", "ENGAGEMENT_LOCAL": "1", "PYTHONPATH": str(PROJECT)}
     server = subprocess.Popen(command, env=environment, cwd=PROJECT)
     try:
         _wait(port)
-        yield port
+        yield Server(port=port, pid=server.pid)
     finally:
         # What it has to say is measured: nothing is waited for. Its workers die with it.
         server.kill()
@@ -94,12 +119,14 @@ def _wait(port: int) -> None:
     raise RuntimeError("the server did not start")
 
 
-def _load(port: int, path: str, key: str) -> Load:
+def _load(server: Server, path: str, key: str) -> Load:
     """Keep as many connections busy, in a process of its own that does as little as it can: it shares the cores."""
     with multiprocessing.get_context("fork").Pool(1) as pool:
-        times = sorted(pool.apply(_run_clients, (port, path, key)))
+        before = server.count_cpu()
+        times = sorted(pool.apply(_run_clients, (server.port, path, key)))
+        cpu = server.count_cpu() - before
     cuts = quantiles(times, n=100)
-    return len(times) / SECONDS, cuts[49] * 1000, cuts[98] * 1000
+    return len(times) / SECONDS, cuts[49] * 1000, cuts[98] * 1000, cpu / len(times) * 1_000_000
 
 
 def _run_clients(port: int, path: str, key: str) -> list[float]:
