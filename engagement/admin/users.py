@@ -1,10 +1,14 @@
 """Users and groups, in the admin's own looks."""
 
+from typing import Any
+
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -31,6 +35,12 @@ class UserAdmin(BaseUserAdmin, PageAdmin):  # type: ignore[type-arg]
         ("May", {"fields": ("is_active", "is_staff", "groups", "is_superuser")}),
     )
     add_fieldsets = ((None, {"fields": ("username", "email", "is_staff", "groups", "password1", "password2")}),)
+    actions = None
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who has changed something stays in the history: they are made inactive."""
+        is_named = obj is not None and LogEntry.objects.filter(user=obj).exists()
+        return not is_named and bool(super().has_delete_permission(request, obj))
 
 
 @admin.register(Group)
