@@ -5,7 +5,6 @@ one task: a flag in the cache, which the task clears before it looks, says that 
 """
 
 import threading
-import time
 from typing import Any
 
 from celery import current_app
@@ -15,8 +14,6 @@ from structlog import get_logger
 TASK = "triggers.tasks.evaluate"
 FLAG = "evaluate-nudged"
 FLAG_SECONDS = 1
-_PAUSE_SECONDS = 0.005
-"""Under load every commit asks for a nudge: the cache was asked hundreds of times a second, to be told no."""
 
 log = get_logger()
 
@@ -45,7 +42,6 @@ class Nudger:
             if self._is_closed:
                 return
             send_nudge()
-            time.sleep(_PAUSE_SECONDS)
 
 
 def send_nudge() -> None:
