@@ -67,8 +67,7 @@ def _make(state: Path, known: Path) -> None:
     state.mkdir(parents=True, exist_ok=True)
     # Others only pass through, and that only where PostgreSQL runs as another account than root.
     state.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    # A Maildir makes its own three only where there is no folder yet; without them every mail is refused.
-    for name in ("logs", "inbox", "inbox/cur", "inbox/new", "inbox/tmp"):
+    for name in ("logs", "inbox"):
         (state / name).mkdir(exist_ok=True)
         (state / name).chmod(0o700)
     # A mailbox whose folder is there already does not make its own parts.
