@@ -70,9 +70,6 @@ def _make(state: Path, known: Path) -> None:
     for name in ("logs", "inbox"):
         (state / name).mkdir(exist_ok=True)
         (state / name).chmod(0o700)
-    # A mailbox whose folder is there already does not make its own parts.
-    for name in ("cur", "new", "tmp"):
-        (state / "inbox" / name).mkdir(exist_ok=True)
     known.open("a").close()
 
 
