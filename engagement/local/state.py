@@ -67,7 +67,8 @@ def _make(state: Path, known: Path) -> None:
     state.mkdir(parents=True, exist_ok=True)
     # Others only pass through, and that only where PostgreSQL runs as another account than root.
     state.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    for name in ("logs", "inbox"):
+    # A Maildir makes its parts only where it makes the folder itself.
+    for name in ("logs", "inbox", "inbox/cur", "inbox/new", "inbox/tmp"):
         (state / name).mkdir(exist_ok=True)
         (state / name).chmod(0o700)
     known.open("a").close()
