@@ -1,6 +1,7 @@
 """The ASGI application: probes, then the asynchronous shell for what clients report, and Django in threads behind."""
 
 import asyncio
+import multiprocessing
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -109,9 +110,12 @@ def _describe_unread(reason: Unread) -> Answer:
     return Answer(answer.status, headers, msgspec.json.encode(answer.body))
 
 
-if settings.LOCAL:
-    # `make run` leaves nothing behind, however it ends.
+_parent = multiprocessing.parent_process()
+if _parent is not None:
+    # A worker does not outlive the server that started it, however that ends: it would keep the port.
     die_with_parent()
+    if os.getppid() != _parent.pid:
+        os._exit(1)
 raise_file_limit()
 application = Application()
 tune_interpreter()

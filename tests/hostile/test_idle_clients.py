@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -159,3 +160,12 @@ def test_a_worker_that_is_killed_is_started_again(key: str) -> None:
         wait_for(is_answered, patience=30)
         assert web.process.poll() is None
         assert not set(first) & set(web.list_workers())
+
+
+def test_workers_do_not_outlive_the_server_that_started_them() -> None:
+    with serve_web("--workers", "2") as web:
+        workers = web.list_workers()
+        web.process.kill()
+        web.process.wait()
+        assert len(workers) == 2
+        wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), patience=20)
