@@ -26,7 +26,7 @@ ATTEMPTS = (
     "<script>document.title = 'taken'</script>",
     '"><img src=x onerror=alert(1)>',
     "{{ user.email }}{% for x in (1..9) %}x{% endfor %}",
-    "{{ 7 | times: 7 }}",
+    "ada {{ 7 | times: 7 }}",
     "a\r\nBcc: eve@example.com\r\n\r\nhello",
     "a\r\nSet-Cookie: taken=1",
     "../../etc/passwd",
