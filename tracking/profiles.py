@@ -120,6 +120,11 @@ select id, lane, profile_id, seq, patch
 
 
 _CHANGES_UNTIL = "select patch from profile_change where profile_id = %s and seq <= %s order by seq"
+_FREED = """
+select profile_id, array_agg(seq) from profile_change
+ where profile_id = any(%s) and patch ->> 'name' = '$linked' and patch -> 'properties' ->> 'nobody' = 'true'
+ group by profile_id
+"""
 _OUTLIVED = """
 select patch from profile_change c
  where not exists (select from event e where e.id = c.id and e.lane = c.lane) order by seq
@@ -141,6 +146,11 @@ def load_changes(connection: Connection, event_ids: Iterable[UUID]) -> dict[UUID
     """Return events that shaped profiles by id, those that the log holds no more included."""
     rows = connection.execute("select patch from profile_change where id = any(%s)", (list(event_ids),)).fetchall()
     return {event.id: event for row in rows if (event := msgspec.convert(row[0], LoggedEvent))}
+
+
+def find_freed(connection: Connection, profile_ids: Sequence[UUID]) -> dict[UUID, list[int]]:
+    """Return where in the log profiles that too many share were told to be nobody's."""
+    return dict(connection.execute(_FREED, (list(profile_ids),)).fetchall())
 
 
 def load_traits_at(connection: Connection, profile_id: UUID, seq: int) -> dict[str, Any]:
