@@ -144,10 +144,21 @@ def compute_profile_id(source_id: int, user_id: str | None, anonymous_id: str | 
 
 
 def compute_event_id(
-    moment: datetime, source_id: int, profile_id: UUID, message_id: str, name: str, timestamp: datetime | None
+    moment: datetime,
+    source_id: int,
+    profile_id: UUID,
+    message_id: str,
+    name: str,
+    timestamp: datetime | None,
+    *,
+    is_public: bool = False,
 ) -> UUID:
-    """Return f(source, profile, message id, name, client timestamp), at `moment`."""
-    return compute_timed_id(moment, "event", str(source_id), profile_id.hex, message_id, name, write_moment(timestamp))
+    """Return f(source, profile, message id, name, client timestamp), at `moment`.
+
+    What a public key sent has ids of its own: a page that guesses a server's message id takes nothing from it.
+    """
+    kind = "public event" if is_public else "event"
+    return compute_timed_id(moment, kind, str(source_id), profile_id.hex, message_id, name, write_moment(timestamp))
 
 
 def compute_derived_id(detector: str, profile_id: UUID, key: str, last_event_id: UUID, moment: datetime) -> UUID:
@@ -194,7 +205,9 @@ def stamp_item(item: Item, stamp: Stamp) -> NewEvent | Rejection:
     moment, needs_dedup = _choose_moment(item, occurred_at, stamp.now)
     message_id = item.message_id or uuid4().hex
     return NewEvent(
-        id=compute_event_id(moment, stamp.source_id, profile_id, message_id, item.name, item.timestamp),
+        id=compute_event_id(
+            moment, stamp.source_id, profile_id, message_id, item.name, item.timestamp, is_public=stamp.is_public
+        ),
         lane=compute_lane(profile_id),
         profile_id=profile_id,
         name=item.name,
@@ -206,7 +219,7 @@ def stamp_item(item: Item, stamp: Stamp) -> NewEvent | Rejection:
         user_id=item.user_id,
         anonymous_id=item.anonymous_id,
         occurred_at=occurred_at,
-        dedup_key=_compute_dedup_key(item, stamp.source_id, profile_id) if needs_dedup else None,
+        dedup_key=_compute_dedup_key(item, stamp, profile_id) if needs_dedup else None,
     )
 
 
@@ -222,6 +235,7 @@ def _is_history(occurred_at: datetime | None, now: datetime) -> bool:
     return occurred_at is not None and now - occurred_at > DAY
 
 
-def _compute_dedup_key(item: Item, source_id: int, profile_id: UUID) -> UUID:
+def _compute_dedup_key(item: Item, stamp: Stamp, profile_id: UUID) -> UUID:
+    kind = "public dedup" if stamp.is_public else "dedup"
     client_time = write_moment(item.timestamp)
-    return compute_id("dedup", str(source_id), profile_id.hex, item.message_id or "", item.name, client_time)
+    return compute_id(kind, str(stamp.source_id), profile_id.hex, item.message_id or "", item.name, client_time)

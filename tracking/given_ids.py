@@ -9,6 +9,7 @@ ALLOWED_IDS allows those that an installation gives to somebody nonetheless.
 
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 import msgspec
 
@@ -34,18 +35,28 @@ _NOBODY = frozenset(
         "true",
         "false",
         "-1",
+        "-inf",
         "n/a",
         "na",
-        "not set",
+        "#n/a",
+        "\\n",
+        "0x0",
+        "symbol",
         "not_set",
+        "f" * 32,
         "ffffffff-ffff-ffff-ffff-ffffffffffff",
         # Somebody, whoever it may be.
         "anon",
         "anonymous",
+        "anonymous_user",
+        "anonymoususer",
         "guest",
+        "guest_user",
         "unknown",
+        "unknown_user",
         "not_authenticated",
         "not_logged_in",
+        "logged_out",
         # The name of the field.
         "id",
         "uid",
@@ -54,6 +65,8 @@ _NOBODY = frozenset(
         "user_id",
         "userid",
         "user.id",
+        "your_id",
+        "your_user_id",
         "anonymous_id",
         "anonymousid",
         "distinct_id",
@@ -64,17 +77,25 @@ _NOBODY = frozenset(
         "customerid",
         "device_id",
         "deviceid",
-        # Shared by many: an Android build, a faulty series of Androids, what iOS gives for a hardware address.
+        # Shared by many: an Android build, a faulty series of Androids, what iOS gives for a hardware address, what
+        # networks give all of their devices, the number of phones that have none.
         "lmy47d",
         "9774d56d682e549c",
         "02:00:00:00:00:00",
+        "ff:ff:ff:ff:ff:ff",
+        "004999010640000",
     }
 )
+_NO_VALUE = re.compile(r"[\W_]*(?:(?:undefined|null|none|nil|nan|nsnull|optional)(?:[\W_]+|$))+")
+"""Whatever is written around or between them: "null,null", "Optional(nil)", "undefined@undefined"."""
 _SURE_ENDS, _HEX_ENDS, _LONG = "123456789", "abcde", 20
 _OPENS_TEMPLATE = "{$#%<*["
 _TEMPLATE = re.compile(
-    r"\{\{.*\}\}|\{%.*%\}|[$#%]\{.*\}|<%.*%>|%.*%|\*\|.*\|\*|\[\[.*\]\]|\[object \w+\]", re.DOTALL | re.IGNORECASE
+    r"""\{\{.*\}\}|\{%.*%\}|[$#%]\{.*\}|<[%?].*[%?]>|%.*%|\*\|.*\|\*|\[\[.*\]\]|\[object\ \w+\]
+    |\{[a-z_][\w.]*\}|(?-i:\$[A-Z_]+)|%[sdi]""",
+    re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
+_UNSEEN = re.compile("[\u200b\u200c\u200d\u2060\ufeff]")
 
 _allowed: frozenset[str] = frozenset()
 
@@ -95,9 +116,24 @@ def means_nobody(given: str) -> bool:
     if given[:1].isalnum() and (given[-1] in _SURE_ENDS or (len(given) > _LONG and given[-1] in _HEX_ENDS)):
         # Of what is listed nothing looks so: the hot path asks for every id.
         return False
-    bare = given.strip(_AROUND).lower()
-    is_none = bare in _NOBODY or not bare.strip(_ZERO) or (given[0] in _OPENS_TEMPLATE and _is_template(given))
+    text = unquote(given) if "%" in given else given
+    bare = (text if text.isascii() else _UNSEEN.sub("", text)).strip(_AROUND).lower()
+    is_none = (
+        bare in _NOBODY
+        or not bare.strip(_ZERO)
+        or _NO_VALUE.fullmatch(bare) is not None
+        or _fold(bare) in _FOLDED
+        or (given[0] in _OPENS_TEMPLATE and _is_template(given))
+    )
     return is_none and given.strip().lower() not in _allowed
+
+
+def _fold(text: str) -> str:
+    """Write blanks, hyphens and underscores alike, and none around it."""
+    return text.replace("-", "_").replace(" ", "_").strip("_:")
+
+
+_FOLDED = frozenset(_fold(listed) for listed in _NOBODY)
 
 
 def _is_template(given: str) -> bool:
@@ -132,8 +168,11 @@ def find_placeholder(item: Item) -> tuple[str, str] | None:
 def drop_placeholders(item: Item) -> Item:
     """Return an item without an id that stands for nobody, marked, where another one says who did it.
 
-    Where none does the item stays as it is, and is rejected, as is an alias: it says nothing but two ids.
+    Where none does the item stays as it is, and is rejected, as is an alias: it says nothing but two ids. A message id
+    of this kind tells no retry: without it the event is one of its own.
     """
+    if item.message_id is not None and means_nobody(item.message_id):
+        item = drop_id(item, "message_id")
     found = find_placeholder(item)
     if found is None or item.name == ALIAS:
         return item

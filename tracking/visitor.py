@@ -16,13 +16,13 @@ COOKIE = "ea_id"
 _COOKIE_SECONDS = 400 * 86_400
 # A cookie is what a client says it is, and the look at a body's values sees no headers.
 _OURS = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_LEAST_UNIQUE = 16
+_UUID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}", re.IGNORECASE)
 
 
 def give_identity(told: Told, request: WireRequest, caller: Caller) -> tuple[Told, Cookie | None]:
     """Give the one item of a request an anonymous id where it has none, and the cookie that keeps it.
 
-    The id is computed from the message id where that is one that nobody else has (16 characters or more), so that a
+    The id is computed from the message id where that is one that nobody else has (it holds a UUID), so that a
     retry whose answer, and cookie, was lost is still the same person. A request from another site carries no cookie:
     its event is marked, and counted.
     """
@@ -51,9 +51,10 @@ def _replace(told: Told, item: Item) -> Told:
 
 
 def _make_anonymous_id(item: Item, source_id: int) -> str:
-    if item.message_id is None or len(item.message_id) < _LEAST_UNIQUE:
+    given = item.message_id
+    if given is None or means_nobody(given) or not _UUID.search(given):
         return uuid4().hex
-    return compute_id("anonymous", str(source_id), item.message_id).hex
+    return compute_id("anonymous", str(source_id), given).hex
 
 
 def _is_first_party(request: WireRequest, caller: Caller) -> bool:

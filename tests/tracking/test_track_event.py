@@ -49,9 +49,38 @@ def test_a_page_without_an_id_is_known_again_by_its_cookie(keys: SourceKeys) -> 
 
 def test_a_retry_that_lost_its_cookie_is_the_same_person(keys: SourceKeys) -> None:
     for _ in range(2):
-        send({"event": "page_view", "message_id": "5f2a4c1e-b7d3-page-1"}, origin=SHOP, host="localhost")
+        send(
+            {"event": "page_view", "message_id": "page-5f2a4c1e-b7d3-4e6a-9c1d-0a2b3c4d5e6f"},
+            origin=SHOP,
+            host="localhost",
+        )
 
     assert Event.objects.count() == 1
+
+
+@pytest.mark.parametrize("message_id", ["00000000-0000-0000-0000-000000000000", "checkout-purchase-1"])
+def test_a_message_id_that_others_may_have_makes_nobody_the_same_person(keys: SourceKeys, message_id: str) -> None:
+    for name in ("seen", "bought"):
+        send({"event": name, "message_id": message_id}, origin=SHOP, host="localhost")
+
+    assert Event.objects.values("anonymous_id").distinct().count() == 2
+
+
+@pytest.mark.parametrize("message_id", ["undefined", "null", "00000000-0000-0000-0000-000000000000", "[object Object]"])
+def test_a_message_id_that_says_nothing_takes_no_event(keys: SourceKeys, message_id: str) -> None:
+    for total in (1, 2):
+        send({"event": "purchase", "user_id": "ada", "total": total, "message_id": message_id}, origin=SHOP)
+
+    assert Event.objects.count() == 2
+
+
+def test_a_page_takes_nothing_from_a_server_by_its_message_id(keys: SourceKeys) -> None:
+    for key in (keys.write_key, keys.secret_key):
+        body = {"event": "order_paid", "user_id": "ada", "message_id": "order-1001"}
+        for _ in range(2):
+            send(body, authorization=f"Bearer {key}")
+
+    assert Event.objects.filter(name="order_paid").count() == 2
 
 
 def test_two_strangers_with_the_same_weak_message_id_do_not_collide(keys: SourceKeys) -> None:
