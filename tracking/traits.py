@@ -40,9 +40,11 @@ def learn(known: Known, said: Traits, *, is_public: bool = False, keeps_email: b
     """Return what is known after a statement; the same object when nothing changes, None where it does not fit.
 
     `is_public`: a page or an app says it. A trait counts to the share of who gave it its value; what a server says too
-    is the server's.
+    is the server's. A value of a page's that keeps a server's operator from doing anything is no value to it.
     """
-    traits = apply_statement(known.traits, said, keeps_email=keeps_email)
+    in_the_way = set() if is_public or not known.public else _list_in_the_way(known, said)
+    before = {name: value for name, value in known.traits.items() if name not in in_the_way}
+    traits = apply_statement(before if in_the_way else known.traits, said, keeps_email=keeps_email)
     if is_public:
         public = known.public | {name for name, value in traits.items() if _differs(known.traits, name, value)}
     else:
@@ -72,6 +74,15 @@ def join(own: Known, given: Known) -> tuple[Known, bool]:
         else:
             joined = after
     return joined, fits
+
+
+def _list_in_the_way(known: Known, said: Traits) -> set[str]:
+    return {
+        trait
+        for name, is_blocked in _BLOCKED.items()
+        for trait, operand in _list_operands(name, said.get(name))
+        if trait in known.public and is_blocked(known.traits.get(trait), operand)
+    }
 
 
 def _list_named(said: Traits) -> set[str]:
@@ -207,5 +218,12 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "remove": _remove,
     UNSET: _unset,
 }
+_BLOCKED: dict[str, Callable[[Any, Any], bool]] = {
+    "set_once": lambda current, operand: current is not None and operand is not None,
+    "add": lambda current, operand: _is_number(operand) and operand != 0 and _add(current, operand) is current,
+    "append": lambda current, operand: _read_list(current) is None,
+    "union": lambda current, operand: _read_list(current) is None,
+}
+"""By operator, whether a value keeps it from doing anything."""
 OPERATORS = tuple(_OPERATORS)[1:]
 """What an `$identify` may hold beside its traits."""

@@ -124,6 +124,41 @@ def test_a_servers_word_fits_whatever_pages_said(sizes: list[int], size: int) ->
     assert learned.traits["bio"] == "x" * size
 
 
+def test_what_pages_said_keeps_no_operator_of_a_server_from_its_work() -> None:
+    junk = {
+        "credits": "x",
+        "points": MAX_NUMBER,
+        "tags": "x",
+        "segments": "x",
+        "plan": "junk",
+        "visits": 3,
+        "seen": ["a"],
+    }
+    known = learn(Known(), {"traits": junk}, is_public=True)
+    assert known is not None
+    said = {
+        "set_once": {"plan": "pro"},
+        "add": {"credits": 5, "points": 5, "visits": 1},
+        "append": {"tags": "vip"},
+        "union": {"segments": ["a"], "seen": ["a", "b"]},
+    }
+
+    after = learn(known, said)
+
+    assert after is not None
+    assert after.public == frozenset()
+    assert after.traits == {
+        "credits": 5,
+        "points": 5,
+        "tags": ["vip"],
+        "segments": ["a"],
+        "plan": "pro",
+        "visits": 4,
+        "seen": ["a", "b"],
+    }
+    assert learn(known, said, is_public=True).traits["plan"] == "junk"  # type: ignore[union-attr]
+
+
 def test_what_a_device_brings_is_bounded_too_and_the_persons_own_counts() -> None:
     own = Known({"plan": "pro", "page": "x" * 60_000}, frozenset({"page"}))
     brought = Known({"plan": "free", "junk": "x" * 60_000, "score": 5}, frozenset({"plan", "junk"}))
