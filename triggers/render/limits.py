@@ -240,13 +240,17 @@ def _pay_step(kind: Any) -> None:
     kind.evaluate = evaluate
 
 
+_WHEN = 4
+"""The work of a `when` beside its comparison."""
+
+
 def _pay_case(self: _AnyExpression, context: BoundedContext) -> list[bool]:
     """Compare what a `case` is about with each value of a `when`, and pay for each."""
     left = self.left.evaluate(context)
     known: list[Any] = []
     for expression in self.expressions:
         right = expression.evaluate(context)
-        context.spend(_weigh_comparison(left, right))
+        context.spend(_WHEN + _weigh_comparison(left, right))
         known.append(_Known(right))
     given: Any = _Known(left)
     return _compare_case(_AnyExpression(self.token, given, known), context)

@@ -32,6 +32,7 @@ BOMBS = {
     + " or ".join(["event.long contains 'aaaaab'"] * 60)
     + " %}{% endif %}{% endfor %}",
     "equal lists": ROUNDS + "{% if event.rows == event.others %}{% endif %}" * 2_000 + "{% endfor %}",
+    "many of one": ROUNDS + "{% case event.name %}" + "{% when 'q' or 'w' %}x" * 200 + "{% endcase %}{% endfor %}",
     "one of many": ROUNDS + "{% case event.long %}{% when " + ", ".join("12" * 5_000) + " %}{% endcase %}{% endfor %}",
     "passing by": ROUNDS + "{% for x in event.rows offset: 9999 %}{% endfor %}" * 2_000 + "{% endfor %}",
     "a loop over a word": ROUNDS + f"{{% for x in '{LONG}' %}}{{% endfor %}}{{% endfor %}}",
