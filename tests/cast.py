@@ -118,6 +118,22 @@ def the_delivery() -> tuple[str, str]:
     return delivery.state, delivery.reason
 
 
+_MOVED = "to_jsonb((%s)::timestamptz - make_interval(secs => %%(seconds)s))"
+_MOVE_WITHIN = (
+    # What a joined profile hands over, and where a silence says when its wait began.
+    f"""update event set properties = properties || jsonb_build_object(
+            'seen_at', {_MOVED % "properties->>'seen_at'"},
+            'timers', (select coalesce(jsonb_agg(timer || jsonb_build_object(
+                           'occurred_at', {_MOVED % "timer->>'occurred_at'"},
+                           'due_at', {_MOVED % "timer->>'due_at'"})), '[]')
+                         from jsonb_array_elements(properties->'timers') timer))
+         where name = '$adopted'""",
+    f"""update event set context = jsonb_set(context, '{{detector,armed_at}}',
+            {_MOVED % "context->'detector'->>'armed_at'"})
+         where context->'detector'->>'armed_at' is not null""",
+)
+
+
 def pass_time(seconds: float) -> None:
     """Let time pass without waiting: everything that carries a moment is moved into the past."""
     moved = {
@@ -133,3 +149,5 @@ def pass_time(seconds: float) -> None:
     for table, columns in moved.items():
         changes = ", ".join(f"{column} = {column} - make_interval(secs => {seconds})" for column in columns)
         connection.execute(f"update {table} set {changes}".encode())
+    for statement in _MOVE_WITHIN:
+        connection.execute(statement, {"seconds": seconds})
