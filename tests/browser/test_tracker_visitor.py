@@ -72,8 +72,8 @@ def identity_secret(live_platform: LivePlatform, shop_source: dict[str, str]) ->
     """What the shop's server signs with, while its source demands that."""
     demand = "update tracking_source set demands_user_hash = %s where name = %s returning id"
     add = """
-    insert into tracking_sourcekey (source_id, kind, value, prefix, is_foreign, label, created_at)
-    values (%s, 'identity', 'ids_of_the_shop', 'ids_of_t', false, '', now())
+    insert into tracking_sourcekey (source_id, kind, value, prefix, is_foreign, label, scopes, created_at)
+    values (%s, 'identity', 'ids_of_the_shop', 'ids_of_t', false, '', '{}', now())
     """
     with live_platform.connect() as connection:
         row = connection.execute(demand, (True, shop_source["name"])).fetchone()

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engagement.bodies import Bodies
+from tests.loops import run_beside
 from tracking.api.async_shell import Unread
 
 
@@ -35,7 +36,7 @@ def read(*senders: Any, length: int | None, most: int = 100, **limits: Any) -> S
     async def run() -> Sequence[bytes | Unread]:
         return await asyncio.gather(*(bodies.read(headers, sender, most) for sender in senders))
 
-    return asyncio.run(run())
+    return run_beside(run())
 
 
 def test_a_body_is_read_whole_however_it_comes() -> None:
@@ -80,4 +81,4 @@ def test_room_is_given_back() -> None:
             bodies.release(told[-1])
         return told
 
-    assert asyncio.run(run()) == [b"x" * 60, b"x" * 60, Unread.GONE, b"x" * 60]
+    assert run_beside(run()) == [b"x" * 60, b"x" * 60, Unread.GONE, b"x" * 60]

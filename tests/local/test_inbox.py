@@ -10,6 +10,7 @@ from engagement.local.smtp_sink import serve
 from engagement.local.state import make_state_dir
 from engagement.local.supervisor import find_free_port
 from tests.live import wait_for
+from tests.loops import run_beside
 
 
 def test_a_mail_to_a_new_installation_arrives(tmp_path: Path) -> None:
@@ -32,6 +33,6 @@ def test_a_mail_to_a_new_installation_arrives(tmp_path: Path) -> None:
         await asyncio.to_thread(wait_for, send)
         server.cancel()
 
-    asyncio.run(run())
+    run_beside(run())
 
     assert len(mailbox.Maildir(state / "inbox", create=False)) == 1
