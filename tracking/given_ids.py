@@ -133,7 +133,7 @@ def _fold(text: str) -> str:
     return text.replace("-", "_").replace(" ", "_").strip("_:")
 
 
-_FOLDED = frozenset(_fold(listed) for listed in _NOBODY)
+_FOLDED = frozenset(_fold(listed) for listed in _NOBODY) - {"1"}
 
 
 def _is_template(given: str) -> bool:
