@@ -30,16 +30,15 @@ def encode_row(event: NewEvent) -> Row:
 def write_batch(connection: Connection, rows: Sequence[Row]) -> list[UUID]:
     """Write rows in a transaction of their own, in one round trip; return the id of each as it stands in the log.
 
-    The connection is in autocommit mode. Raises psycopg.Error; the transaction is then rolled back and the connection
-    closed: of what an aborted pipeline was to prepare, server and client no longer think the same.
+    The connection is in autocommit mode, where the statements of a pipeline are one transaction. Raises psycopg.Error;
+    the transaction is then rolled back and the connection closed: of what an aborted pipeline was to prepare, server
+    and client no longer think the same.
     """
     statement, parameter = _prepare(rows)
     try:
         with connection.pipeline():
-            connection.execute("begin")
             connection.execute(REGISTER)
             cursor = connection.execute(statement, (parameter,))
-            connection.execute("commit")
         return _read_ids(rows, cursor)
     except psycopg.Error:
         connection.close()
