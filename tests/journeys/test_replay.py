@@ -107,8 +107,8 @@ def test_a_replay_decides_every_life_as_production_did(source: Source, timeline:
 
 @pytest.fixture
 def searched(log: None) -> Source:
-    make_rule("Cart", trigger=CART)
-    make_rule("Session", trigger={"kind": "session_end", "after": 900})
+    make_rule("Cart", trigger=CART, reentry={"kind": "after", "seconds": 3000})
+    make_rule("Session", trigger={"kind": "session_end", "after": 900}, reentry={"kind": "once"})
     return make_source()
 
 
