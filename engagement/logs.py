@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from collections import Counter
 from typing import Any
 
@@ -27,12 +28,12 @@ _REPEATING = (
     "tracking.log.nudge",
     "tracking.valkey",
 )
-"""What says a line for each try while a service is away: several a second, each with its traceback."""
+"""What says a line for each try while a service is away: several a second."""
 _EACH_SECONDS = 10.0
 
 
 class Sparing(logging.Filter):
-    """Lets a line of a kind pass every ten seconds, with how many were left out; all that hold a traceback pass.
+    """Lets a line of a kind pass every ten seconds, with how many were left out. Tracebacks are `SparingRepeated`'s.
 
     A kind is the logger with the status of the answer, or with the name of the event.
     """
@@ -61,20 +62,32 @@ class Sparing(logging.Filter):
 
 
 class SparingRepeated(Sparing):
-    """The same for warnings and errors of `_REPEATING`, with or without a traceback.
+    """The same for warnings and errors of `_REPEATING`, and for everything with a traceback: a request may cause it.
 
-    A kind is the logger, the text before its values are put in, the task, and the kind of the exception.
+    A kind is the logger, the text before its values are put in, and the task. Of a traceback it is the type of the
+    exception and where it was raised: the text may hold what a client sent.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a line is written."""
-        if record.levelno < logging.WARNING or not record.name.startswith(_REPEATING):
+        place = _find_place(record)
+        if place is None and (record.levelno < logging.WARNING or not record.name.startswith(_REPEATING)):
             return True
         values: Any = record.args
         fields = values if isinstance(values, dict) else record.msg if isinstance(record.msg, dict) else {}
-        error = record.exc_info[0] if record.exc_info else None
-        text = _read(record) or str(record.msg)
-        return self._pass(record, (record.name, text, fields.get("task", fields.get("name")), error))
+        text = place or _read(record) or str(record.msg)
+        return self._pass(record, (record.name, text, fields.get("task", fields.get("name"))))
+
+
+def _find_place(record: logging.LogRecord) -> object:
+    """The type of a traceback's exception, and the file and line that raised it; None where there is no traceback."""
+    text = record.msg.get("exception") if isinstance(record.msg, dict) else None
+    kind = None
+    if isinstance(record.exc_info, tuple) and record.exc_info[1] is not None:
+        text, kind = "".join(traceback.format_tb(record.exc_info[2])), record.exc_info[0]
+    if not isinstance(text, str):
+        return None
+    return kind, next((line for line in reversed(text.splitlines()) if line.startswith('  File "')), "")
 
 
 def _read(record: logging.LogRecord) -> object:

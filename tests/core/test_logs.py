@@ -4,6 +4,8 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+import structlog
+from django.test import Client
 
 from engagement.logs import Sparing, SparingRepeated, configure_logs
 
@@ -74,6 +76,36 @@ def test_of_an_outage_that_each_task_meets_one_traceback_a_kind_passes() -> None
     assert [fail("scan", OSError, 1000 + second) for second in range(12)] == [True] + [False] * 9 + [True, False]
     assert fail("copy", OSError, 1001)
     assert fail("scan", ValueError, 1001)
+
+
+@pytest.fixture
+def ours() -> Iterator[Heard]:
+    handler = Heard()
+    handler.addFilter(SparingRepeated())
+    root = logging.getLogger()
+    root.addHandler(handler)
+    yield handler
+    root.removeHandler(handler)
+
+
+def test_a_traceback_that_each_request_causes_is_written_once_in_ten_seconds(ours: Heard) -> None:
+    for number in range(20):
+        Client().get("/", headers={"host": f"evil-{number}.example"})
+    assert [line for line in ours.lines if "HTTP_HOST" in line] == [line for line in ours.lines if "evil-0" in line]
+
+
+def test_two_faults_of_our_own_are_both_written_and_neither_floods(ours: Heard) -> None:
+    log = structlog.get_logger("tests.faults")
+    for _ in range(5):
+        try:
+            raise ValueError
+        except ValueError:
+            log.exception("ingest_failed")
+        try:
+            raise KeyError
+        except KeyError:
+            log.exception("ingest_failed")
+    assert len([line for line in ours.lines if "ingest_failed" in line]) == 2
 
 
 def test_a_level_holds_for_our_lines_and_celery_says_none_for_each_task() -> None:
