@@ -14,6 +14,7 @@ from django import forms
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
+from django.utils.crypto import salted_hmac
 
 from engagement.lib.say import say_moment
 
@@ -21,6 +22,8 @@ SEEN = "edit_seen"
 """The name of the hidden field that holds the snapshot."""
 _LONG, _AROUND, _MOST = 160, 40, 1_000
 _EMPTY = "empty"
+_UNTOUCHED = "not changed by you"
+_SECRET = "secret "
 
 InlineForms = Iterable[tuple[str, Any]]
 """Pairs of a heading and the formset below it."""
@@ -35,7 +38,10 @@ class FieldState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands in a form, by field, and the newest entry of the history by then. Never a secret."""
+    """What stands in a form, by field, and the newest entry of the history by then.
+
+    Of a secret only a keyed hash, which tells whether it was replaced.
+    """
 
     fields: dict[str, FieldState]
     entry: int = 0
@@ -65,14 +71,15 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
 
 def take_snapshot(form: forms.BaseForm, inlines: InlineForms, row: Model) -> Snapshot:
     """Return what a form shows that nobody has filled in yet."""
-    fields = {
-        name: _read_field(form, name)
-        for name, field in form.fields.items()
-        if not field.disabled and not is_secret(form, name)
-    }
+    fields = {}
+    for name, field in form.fields.items():
+        if is_secret(form, name):
+            fields[_SECRET + name] = _hash_secret(form, name, row)
+        elif not field.disabled:
+            fields[name] = _read_field(form, name)
     for label, rows in inlines:
         lines = sorted(_say_row(one) for one in rows.initial_forms)
-        fields[f"inline {rows.prefix}"] = FieldState(label=label, says="; ".join(lines) or _EMPTY, value=lines)
+        fields[_name_inline(rows)] = FieldState(label=label, says=_say_lines(lines), value=lines)
     newest = list_entries(row).order_by("-pk").values_list("pk", flat=True).first()
     return Snapshot(fields=fields, entry=newest or 0)
 
@@ -96,34 +103,56 @@ def read_snapshot(text: str) -> Snapshot | None:
 
 
 def find_conflict(
-    form: forms.BaseForm, data: Any, *, seen: Snapshot, now: Snapshot, row: Model, user_id: int | None
+    form: forms.BaseForm,
+    inlines: InlineForms,
+    data: Any,
+    *,
+    seen: Snapshot,
+    now: Snapshot,
+    row: Model,
+    user_id: int | None,
 ) -> Conflict | None:
     """Return what differs where somebody else has saved since `seen`; None where nobody has."""
     common = [name for name in now.fields if name in seen.fields]
     if all(seen.fields[name].value == now.fields[name].value for name in common):
         return None
     kept = {name: _read_data(form, name, data) for name in common if _is_changed(form, name, data, seen)}
+    typed = {name: say_value(form.fields[name], value) for name, value in kept.items()}
+    lost = {}
+    for name in form.fields:
+        if is_secret(form, name) and _read_data(form, name, data):
+            lost[_SECRET + name] = "a new one"
+    for _, rows in inlines:
+        name, lines = _name_inline(rows), _read_lines(rows, data)
+        if name in seen.fields and lines != seen.fields[name].value:
+            lost[name] = _say_lines(lines)
     differences = []
     for name in common:
         old, theirs = seen.fields[name], now.fields[name]
-        yours = say_value(form.fields[name], kept[name]) if name in kept else old.says
+        if old.value == theirs.value and name not in typed:
+            continue
+        yours = (typed | lost).get(name, _UNTOUCHED)
         if theirs.says == yours:
             continue
-        shown = cut_alike([old.says, theirs.says, yours])
+        is_replaced = name.startswith(_SECRET) and old.value != theirs.value
+        shown = cut_alike([old.says, "replaced" if is_replaced else theirs.says, yours])
         differences.append(
-            Difference(
-                label=now.fields[name].label, old=shown[0], theirs=shown[1], yours=shown[2], is_yours=name in kept
-            )
+            Difference(label=theirs.label, old=shown[0], theirs=shown[1], yours=shown[2], is_yours=name in kept)
         )
-    lost = [str(form[name].label) for name in form.fields if is_secret(form, name) and _read_data(form, name, data)]
-    lost += [state.label for name, state in now.fields.items() if name not in form.fields]
-    return Conflict(who=_list_editors(row, seen.entry, user_id), differences=differences, kept=kept, lost=lost)
+    return Conflict(
+        who=_list_editors(row, seen.entry, user_id),
+        differences=differences,
+        kept=kept,
+        lost=[now.fields[name].label for name in lost if name in now.fields],
+    )
 
 
 def list_changes(before: Snapshot, after: Snapshot) -> list[tuple[str, str, str]]:
-    """Return each field that an edit has changed: its label, how it read and how it reads now."""
+    """Return each field that an edit has changed, secrets excepted: its label, how it read and how it reads now."""
     changes = []
     for name in {**before.fields, **after.fields}:
+        if name.startswith(_SECRET):
+            continue
         old, new = before.fields.get(name), after.fields.get(name)
         if old is not None and new is not None and old.value == new.value:
             continue
@@ -173,9 +202,39 @@ def _read_field(form: forms.BaseForm, name: str) -> FieldState:
     return FieldState(label=str(form[name].label), says=say_value(field, value), value=value)
 
 
+def _hash_secret(form: forms.BaseForm, name: str, row: Model) -> FieldState:
+    stored = str(getattr(form, "stored_secrets", {}).get(name, ""))
+    value = salted_hmac(f"edits {row._meta.label} {row.pk} {name}", stored, algorithm="sha256").hexdigest()
+    return FieldState(label=str(form[name].label), says="not shown", value=value)
+
+
+def _name_inline(rows: Any) -> str:
+    return f"inline {rows.prefix}"
+
+
+def _list_shown(form: forms.BaseForm) -> list[str]:
+    return [name for name, field in form.fields.items() if name != "DELETE" and not field.widget.is_hidden]
+
+
 def _say_row(form: forms.BaseForm) -> str:
-    shown = [name for name, field in form.fields.items() if name != "DELETE" and not field.widget.is_hidden]
-    return ", ".join(_read_field(form, name).says for name in shown)
+    return ", ".join(_read_field(form, name).says for name in _list_shown(form))
+
+
+def _say_lines(lines: Sequence[str]) -> str:
+    return "; ".join(lines) or _EMPTY
+
+
+def _read_lines(rows: Any, data: Any) -> list[str]:
+    """Return how the rows below a form read as they were sent, without those left blank or to be deleted."""
+    lines, total = [], data.get(f"{rows.prefix}-TOTAL_FORMS", "")
+    blank = _say_row(rows.empty_form)
+    for number in range(min(int(total), rows.absolute_max) if total.isdigit() else 0):
+        form = rows.empty_form
+        form.prefix = f"{rows.prefix}-{number}"
+        line = ", ".join(say_value(form.fields[name], _read_data(form, name, data)) for name in _list_shown(form))
+        if line != blank and f"{form.prefix}-DELETE" not in data:
+            lines.append(line)
+    return sorted(lines)
 
 
 def _read_data(form: forms.BaseForm, name: str, data: Any) -> Any:

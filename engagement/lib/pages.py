@@ -86,14 +86,16 @@ class EditAdmin(ModelAdmin):  # type: ignore[misc]
         seen = edits.read_snapshot(request.POST.get(edits.SEEN, ""))
         if seen is None:
             return None
-        form = self.get_form(request, row, change=True)(instance=row)
-        return edits.find_conflict(form, request.POST, seen=seen, now=now, row=row, user_id=request.user.pk)
+        form, inlines = self._open(request, row)
+        return edits.find_conflict(form, inlines, request.POST, seen=seen, now=now, row=row, user_id=request.user.pk)
 
     def _read(self, request: HttpRequest, row: Any) -> edits.Snapshot:
+        return edits.take_snapshot(*self._open(request, row), row)
+
+    def _open(self, request: HttpRequest, row: Any) -> tuple[Any, edits.InlineForms]:
         form = self.get_form(request, row, change=True)(instance=row)
         found = self.get_formsets_with_inlines(request, row)
-        inlines = [(inline.verbose_name_plural, rows(instance=row)) for rows, inline in found]
-        return edits.take_snapshot(form, inlines, row)
+        return form, [(inline.verbose_name_plural, rows(instance=row)) for rows, inline in found]
 
 
 class PageAdmin(EditAdmin):

@@ -120,7 +120,7 @@ def test_the_second_to_save_a_rule_is_shown_what_the_first_one_saved(mara: Clien
     told = [(one.label, one.old, one.theirs, one.yours, one.is_yours) for one in conflict.differences]
     assert told == [
         ("Description", "empty", "empty", "By Max", True),
-        ("After how long", "1 hour", "2 hours", "1 hour", False),
+        ("After how long", "1 hour", "2 hours", "not changed by you", False),
     ]
 
     assert max_.post(page, read_form(answer)).status_code == 302
@@ -277,6 +277,47 @@ def test_the_history_tells_that_a_secret_was_replaced_and_never_what_it_was(inst
     assert entry.get_change_message() == "Changed Signing secret."
     assert secret not in entry.change_message
     assert other not in entry.change_message
+
+
+def test_a_secret_that_somebody_else_replaced_is_not_overwritten(installation: None) -> None:
+    client, destination = sign_in(""), Destination.objects.get()
+    page = f"/admin/triggers/destination/{destination.pk}/change/"
+    first, second = open_form(client, page), open_form(client, page)
+    theirs, mine = make_secret(), make_secret()
+    client.post(page, first | {"signing_secret": theirs})
+
+    answer = client.post(page, second | {"signing_secret": mine})
+
+    assert answer.status_code == 409
+    conflict = answer.context["conflict"]
+    assert [(one.label, one.theirs) for one in conflict.differences] == [("Signing secret", "replaced")]
+    assert conflict.lost == ["Signing secret"]
+    assert theirs not in answer.content.decode()
+    assert mine not in answer.content.decode()
+    destination.refresh_from_db()
+    assert read_secrets(destination)["signing_secret"] == theirs
+    assert client.post(page, read_form(answer) | {"signing_secret": mine}).status_code == 302
+    destination.refresh_from_db()
+    assert read_secrets(destination)["signing_secret"] == mine
+
+
+def test_what_was_typed_below_a_form_is_named_and_nothing_else(installation: None) -> None:
+    client, source = sign_in(""), Source.objects.get()
+    page = f"/admin/tracking/source/{source.pk}/change/"
+    first, second, third = (open_form(client, page) for _ in range(3))
+    client.post(page, first | {"name": "Renamed", "origins-0-origin": "https://shop.example"})
+
+    answer = client.post(page, second | {"origins-0-origin": "https://www.example"})
+
+    shown = answer.content.decode()
+    assert shown.index("Not saved yet") < shown.index("in the last 24 hours"), "it stands above all else"
+    label = "Pages that may send events (their origins)"
+    rows = {one.label: (one.theirs, one.yours) for one in answer.context["conflict"].differences}
+    assert rows[label] == ("https://shop.example", "https://www.example")
+    assert rows["Name"] == ("Renamed", "not changed by you")
+    assert answer.context["conflict"].lost == [label]
+    untouched = client.post(page, third | {"name": "Mine"})
+    assert untouched.context["conflict"].lost == []
 
 
 def test_who_has_changed_something_stays_in_the_history(mara: Client, login: Login) -> None:

@@ -97,11 +97,11 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.new_secret = ""
-        self._kept = self._read_kept()
+        self.stored_secrets = self._read_stored()
         for name in self.setting_names:
             self.initial.setdefault(name, self.instance.settings.get(name, self.fields[name].initial))
         for name in self.secret_names:
-            if self._kept.get(name):
+            if self.stored_secrets.get(name):
                 self.fields[name].help_text = "It is set. Leave this empty to keep it."
                 self.fields[name].required = False
         self.initial["traits"] = ", ".join(self.instance.traits)
@@ -147,12 +147,12 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]
         if not self.tells_secrets or _list_origins(former) == _list_origins(cleaned.get(n) for n in self.address_names):
             return
         for name in self.secret_names:
-            if self._kept.get(name) and not cleaned.get(name) and name not in self.errors:
+            if self.stored_secrets.get(name) and not cleaned.get(name) and name not in self.errors:
                 self.add_error(name, "The address leads to another host: enter this again for it.")
 
     def _clean_secrets(self, cleaned: dict[str, Any]) -> dict[str, str]:
         """Return what was entered, and what was there before for that which was left empty."""
-        return {name: cleaned.get(name) or self._kept.get(name, "") for name in self.secret_names}
+        return {name: cleaned.get(name) or self.stored_secrets.get(name, "") for name in self.secret_names}
 
     def _check_together(self, cleaned: dict[str, Any]) -> None:
         try:
@@ -163,7 +163,7 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]
     def _read_settings(self, cleaned: dict[str, Any]) -> dict[str, Any]:
         return {name: cleaned[name] for name in self.setting_names if cleaned.get(name) not in (None, "")}
 
-    def _read_kept(self) -> dict[str, Any]:
+    def _read_stored(self) -> dict[str, Any]:
         """A secret that cannot be read any more has to be entered again."""
         try:
             return read_secrets(self.instance)
