@@ -22,7 +22,7 @@ from engagement.health import PROBES, Probe, check_health  # noqa: E402
 from engagement.lib.interpreter import raise_file_limit, tune_interpreter  # noqa: E402
 from engagement.local.children import die_with_parent  # noqa: E402
 from tracking.api.async_shell import Answer, AsyncShell, Unread  # noqa: E402
-from tracking.door import describe_crowded, describe_slow  # noqa: E402
+from tracking.door import describe_crowded, describe_cut_short, describe_slow  # noqa: E402
 from tracking.log.appenders import close_appender  # noqa: E402
 from tracking.wire.request import WireError  # noqa: E402
 
@@ -66,8 +66,6 @@ class Application:
         most = self._shell.find_max_body(scope) if is_ingest else MAX_BODY
         body = await self.bodies.read(dict(scope["headers"]), receive, most)
         try:
-            if body is Unread.GONE:
-                return
             if is_ingest:
                 await _send(await self._shell.answer(scope, body), send)
             elif isinstance(body, bytes):
@@ -98,11 +96,18 @@ async def _send(answer: Answer, send: Send) -> None:
     await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
 
+_DESCRIPTIONS = {
+    Unread.TOO_SLOW: describe_slow,
+    Unread.CROWDED: describe_crowded,
+    Unread.GONE: describe_cut_short,
+}
+
+
 def _describe_unread(reason: Unread) -> Answer:
     if reason is Unread.TOO_LARGE:
         error = WireError(413, "body_too_large", f"A request's body holds at most {MAX_BODY} bytes.")
     else:
-        error = describe_slow() if reason is Unread.TOO_SLOW else describe_crowded()
+        error = _DESCRIPTIONS[reason]()
     answer = error.answer({})
     headers = [(b"content-type", b"application/json")]
     if error.retry_after is not None:

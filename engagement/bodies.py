@@ -21,7 +21,7 @@ MOST_WAITING = 1_000
 MOST_BYTES = 64_000_000
 """Of all bodies of a process, until their requests are answered."""
 DRAINED = 6_000_000
-"""Bytes of a body of unknown length that are read, and dropped, so that its client reads why it is rejected."""
+"""Bytes of a body that are read and dropped where it is too large: most clients send all before they read an answer."""
 
 
 class Bodies:
@@ -40,9 +40,9 @@ class Bodies:
         length = _find_length(headers)
         if length == 0:
             return b""
-        if length is not None and length > most:
+        if length is not None and length > DRAINED:
             return Unread.TOO_LARGE
-        reader = _Reader(length, most, self._seconds)
+        reader = _Reader(length, most if length is None or length <= most else 0, self._seconds)
         self._waiting[reader] = None
         if not self._is_watched:
             self._watch()

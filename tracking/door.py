@@ -87,7 +87,7 @@ def answer_cut_short(request: WireRequest, registry: Registry | None) -> WireRes
 
 def describe_cut_short() -> WireError:
     """Return why a request whose connection broke is refused."""
-    return WireError(400, "body_incomplete", "The connection broke before the whole body had come: send it again.")
+    return WireError(400, "body_incomplete", "The body broke off, or its chunks are malformed. Send it again.")
 
 
 def answer_slow(request: WireRequest, registry: Registry | None) -> WireResponse:

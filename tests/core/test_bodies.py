@@ -49,7 +49,8 @@ def test_a_request_without_a_body_is_not_waited_for() -> None:
 
 
 def test_a_body_that_is_too_large_is_not_read_or_not_kept() -> None:
-    assert read(Sender(), length=101) == [Unread.TOO_LARGE]
+    assert read(Sender(), length=6_000_001) == [Unread.TOO_LARGE]
+    assert read(Sender(b"x" * 60, b"x" * 41), length=101, most_bytes=50) == [Unread.TOO_LARGE]
     assert read(Sender(b"x" * 60, b"x" * 60), Sender(b"x" * 100), length=None) == [Unread.TOO_LARGE, b"x" * 100]
 
 

@@ -115,6 +115,33 @@ def test_a_client_that_hangs_up_in_its_body_has_reported_nothing(web: WebServer,
     assert Event.objects.count() == 1
 
 
+def ask(web: WebServer, path: str, key: str, rest: bytes) -> tuple[bytes, dict[str, str]]:
+    """Send all of a request before anything of its answer is read."""
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Write-Key: {key}\r\nContent-Type: application/json\r\n"
+    with web.open(head.encode() + b"Connection: close\r\n" + rest) as client:
+        answer = read_all(client)
+    return answer[9:12], json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
+@pytest.mark.parametrize("path", ["/track-event", "/v1/track", "/api/v1/schemas", "/nowhere"])
+@pytest.mark.parametrize("chunks", [b"zz\r\nhello\r\n0\r\n\r\n", b"5\r\nhelloXX\r\n0\r\n\r\n"])
+def test_malformed_chunks_are_rejected_with_a_code(web: WebServer, key: str, path: str, chunks: bytes) -> None:
+    status, error = ask(web, path, key, b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+    assert (status, error["code"]) == (b"400", "body_incomplete")
+
+
+def test_a_client_that_sends_all_before_it_reads_learns_that_its_body_is_too_large(web: WebServer, key: str) -> None:
+    status, error = ask(web, "/v1/events", key, b"Content-Length: 5400000\r\n\r\n" + b"x" * 5_400_000)
+    assert (status, error["code"]) == (b"413", "body_too_large")
+
+
+def test_chunks_count_and_a_length_beside_them_does_not(web: WebServer, key: str) -> None:
+    body = b'{"event":"view","user_id":"ada"}'
+    chunks = b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    assert ask(web, "/track-event", key, chunks)[0] == b"202"
+    assert Event.objects.count() == 1
+
+
 def test_a_request_under_way_is_answered_before_the_server_ends(key: str) -> None:
     body = b'{"event":"last","user_id":"ada"}'
     with (

@@ -21,6 +21,7 @@ from django.middleware.security import SecurityMiddleware
 from tracking.api.carry import HEADERS, carry_in, encode_body, is_secure, list_headers
 from tracking.door import (
     answer_crowded,
+    answer_cut_short,
     answer_in_steps,
     answer_slow,
     answer_too_large,
@@ -50,7 +51,7 @@ class Unread(Enum):
     TOO_LARGE = "too large"
     TOO_SLOW = "too slow"
     CROWDED = "too many others"
-    GONE = "the client hung up"
+    GONE = "the client hung up, or its chunks are malformed"
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -175,9 +176,15 @@ def read_headers(scope: Scope) -> dict[str, str]:
 
 
 def _answer_unread(request: WireRequest, reason: Unread, registry: Registry | None) -> WireResponse:
-    if reason is Unread.TOO_LARGE:
-        return answer_too_large(request, registry)
-    return answer_slow(request, registry) if reason is Unread.TOO_SLOW else answer_crowded(request, registry)
+    return _ANSWERS[reason](request, registry)
+
+
+_ANSWERS = {
+    Unread.TOO_LARGE: answer_too_large,
+    Unread.TOO_SLOW: answer_slow,
+    Unread.CROWDED: answer_crowded,
+    Unread.GONE: answer_cut_short,
+}
 
 
 def _call_beside_django(function: Callable[[], Any]) -> Any:
