@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
+
 from tracking.event import Receipt
 from tracking.wire.body import inflate
 from tracking.wire.dialect import Told
@@ -16,6 +18,8 @@ from tracking.wire.request import WireError, WireRequest, WireResponse
 
 _TEXT = "text/plain; charset=utf-8"
 _IMPORT = "/import"
+_CODE = "X-Error-Code"
+"""The header that holds our code: a `0` has no room for it, and the import's `code` is the status."""
 
 
 def answer_reports(request: WireRequest, told: Told, receipts: Sequence[Receipt]) -> WireResponse:
@@ -24,7 +28,7 @@ def answer_reports(request: WireRequest, told: Told, receipts: Sequence[Receipt]
     if _is_todays_import(request):
         return _answer_import(request, told, rejected)
     if rejected and len(rejected) == len(receipts):
-        return _say_failed(request, 400, rejected[0].message or "")
+        return _say_failed(request, WireError(400, rejected[0].code or "", rejected[0].message or ""))
     if not asks_for(request, "verbose"):
         return WireResponse(status=200, body=b"1", content_type=_TEXT)
     body = {"status": 1, "error": None} | ({"rejected": rejected} if rejected else {})
@@ -34,14 +38,17 @@ def answer_reports(request: WireRequest, told: Told, receipts: Sequence[Receipt]
 def refuse(request: WireRequest, error: WireError) -> WireResponse:
     """Say why the whole request is refused."""
     if _is_todays_import(request):
-        return _describe_import(error.status, 0, error.message)
-    return _say_failed(request, error.status, error.message)
+        answer = _describe_import(error.status, 0, error.message)
+        return msgspec.structs.replace(answer, headers={_CODE: error.code})
+    return _say_failed(request, error)
 
 
-def _say_failed(request: WireRequest, status: int, message: str) -> WireResponse:
+def _say_failed(request: WireRequest, error: WireError) -> WireResponse:
+    headers = {_CODE: error.code}
     if not asks_for(request, "verbose"):
-        return WireResponse(status=status, body=b"0", content_type=_TEXT)
-    return WireResponse(status=status, body={"status": 0, "error": message})
+        return WireResponse(status=error.status, body=b"0", content_type=_TEXT, headers=headers)
+    body = {"status": 0, "error": error.message, "code": error.code}
+    return WireResponse(status=error.status, body=body, headers=headers)
 
 
 def _is_todays_import(request: WireRequest) -> bool:
