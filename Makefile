@@ -1,5 +1,5 @@
 # make run: set up all and run the platform.   make test: set up all and run the tests.
-# make test-fast: only the tests that start no process and no browser.
+# make test-fast: only the tests that start no process and no browser, without the few marked slow.
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +16,7 @@ test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 test-fast: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n 2 -m "not process" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not process and not slow" $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

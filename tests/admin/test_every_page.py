@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db.models import Model
@@ -20,6 +21,8 @@ from tracking.models import (
     Source,
 )
 from triggers.models import Activation, Delivery, Destination, SendingSwitch
+
+pytestmark = pytest.mark.slow
 
 NOBODY = "staff without a group"
 OPEN_TO_ALL = {

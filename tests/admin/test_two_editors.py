@@ -218,6 +218,7 @@ def _choose(client: Client, page: str, name: str) -> list[str]:
     return [str(key) for key, _ in field.choices if str(key) not in ("", *chosen)][:1]
 
 
+@pytest.mark.slow
 def test_no_form_lets_the_second_undo_what_the_first_saved(installation: None) -> None:
     client = sign_in("")
     rows = find_rows()

@@ -15,6 +15,8 @@ from tracking.models import Erasure, Source
 from triggers.audit.compare import audit
 from triggers.worker import get_worker
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = ("ada", "bob", "eve")
 Step = tuple[str | None, str | None, str, str]
 steps = st.tuples(
