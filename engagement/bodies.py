@@ -1,6 +1,6 @@
 """Reading request bodies on the event loop: bounded in time, in number and in bytes, before any thread is taken.
 
-A body has ten seconds and one more for each kilobyte that has come, whoever sends it. Where too many are waited for, or
+A body has ten seconds and one more for each kilobyte that has come. Where too many are waited for, or
 they hold too much, the one that has been waited for longest makes room: most bodies are there with their headers.
 """
 

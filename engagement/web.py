@@ -13,13 +13,13 @@ SETTINGS = {
     # One protocol: with the choice of two, granian waits without end for the first byte that tells them apart.
     "GRANIAN_HTTP": "1",
     "GRANIAN_WEBSOCKETS": "false",
-    # Connections of a worker; whoever is beyond waits to be let in.
+    # Connections of a worker; further ones wait to be accepted.
     "GRANIAN_BACKPRESSURE": "4096",
     "GRANIAN_BACKLOG": "4096",
     # A worker that dies is started again; by default it takes all others with it.
     "GRANIAN_RESPAWN_FAILED_WORKERS": "true",
     "GRANIAN_RESPAWN_INTERVAL": "0.1",
-    # Whoever still reads an answer when the server stops has so many seconds.
+    # Clients that still read an answer when the server stops have so many seconds.
     "GRANIAN_WORKERS_KILL_TIMEOUT": "30",
     # The threads of a process share connections.
     "DATABASE_POOL": "1",

@@ -78,7 +78,7 @@ def authenticate(request: WireRequest, registry: Registry, key: str | None, now:
 
 
 def describe_missing(scope: Scope) -> str:
-    """Return what a client is told whose key may not do what it asks for."""
+    """Return the answer to a key that lacks the scope."""
     return f"This key lacks the scope `{scope.value}`. Use one that has it."
 
 

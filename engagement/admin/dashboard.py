@@ -56,7 +56,7 @@ def tell_steps(request: HttpRequest) -> JsonResponse:
 
 
 def _may_see_operation(user: Any) -> bool:
-    """Whoever writes rules or operates the platform has to know whether it keeps up."""
+    """People who write rules or operate the platform have to know whether it keeps up."""
     return user.has_perm("triggers.view_rule") or user.has_perm("tracking.view_setaside")
 
 
@@ -68,7 +68,7 @@ def _load_findings() -> list[Finding]:
 
 
 def _is_stopped(user: Any) -> bool:
-    """Whoever waits for messages has to know, not only who may turn the switch."""
+    """All who wait for messages have to know, not only those who may turn the switch."""
     may_see = user.has_perm("triggers.view_sendingswitch") or user.has_perm("triggers.view_delivery")
     return may_see and SendingSwitch.objects.filter(is_stopped=True).exists()
 

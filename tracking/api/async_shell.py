@@ -118,7 +118,7 @@ class AsyncShell:
         return await self._run(answer_in_steps(request, intake), self._busy if is_busy else None)
 
     async def _run(self, steps: Steps[WireResponse], busy: ThreadPoolExecutor | None) -> WireResponse:
-        """Run the steps: on the loop, or each in a thread of `busy`; whoever waits for a commit holds no thread."""
+        """Run the steps: on the loop, or each in a thread of `busy`; waiting for a commit holds no thread."""
 
         async def go_on(result: Any = None, error: Exception | None = None) -> Step | Done:
             if busy is None:
@@ -197,7 +197,7 @@ def _call_beside_django(function: Callable[[], Any]) -> Any:
 
 
 def _retrieve_error(future: "asyncio.Future[Registry]") -> None:
-    """Whoever needs the registry asks again; of the error nobody else need be told."""
+    """The next request asks for the registry again: this error needs no report of its own."""
     if not future.cancelled():
         future.exception()
 
