@@ -7,7 +7,7 @@ import pytest
 import structlog
 from django.test import Client
 
-from engagement.logs import Sparing, SparingRepeated, configure_logs
+from engagement.logs import Sparing, configure_logs
 
 
 class Heard(logging.Handler):
@@ -23,19 +23,19 @@ class Heard(logging.Handler):
 
 @pytest.fixture
 def heard() -> Iterator[Heard]:
-    logger, handler, sparing = logging.getLogger("sparing"), Heard(), Sparing()
-    logger.addHandler(handler)
-    logger.addFilter(sparing)
+    handler = Heard()
+    handler.addFilter(Sparing())
+    root = logging.getLogger()
+    root.addHandler(handler)
     yield handler
-    logger.removeHandler(handler)
-    logger.removeFilter(sparing)
+    root.removeHandler(handler)
 
 
 def refuse(status: int, at: float) -> None:
     """Say so as Django does."""
-    logger = logging.getLogger("sparing")
+    logger = logging.getLogger("django.request")
     fields = {"status_code": status, "created": at}
-    record = logging.makeLogRecord({"name": "sparing", "levelno": logging.WARNING, "msg": "%s: %s"} | fields)
+    record = logging.makeLogRecord({"name": logger.name, "levelno": logging.WARNING, "msg": "%s: %s"} | fields)
     record.args = ("Refused", f"/{status}")
     logger.handle(record)
 
@@ -48,20 +48,38 @@ def test_of_many_lines_of_a_kind_one_passes_and_the_next_says_how_many_did_not(h
     assert heard.lines == ["Refused: /401", "Refused: /429", "Refused: /401 (and 99 more)"]
 
 
-def test_events_are_kinds_and_tracebacks_always_pass(heard: Heard) -> None:
-    logger = logging.getLogger("sparing")
-    for event in ("away", "away", "back"):
-        logger.warning({"event": event})
-    for _ in range(2):
-        try:
-            raise ValueError
-        except ValueError:
-            logger.exception("broken")
-    assert heard.lines == ["{'event': 'away'}", "{'event': 'back'}", "broken", "broken"]
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [
+        ("tracking.api.async_shell", "intake_unavailable"),
+        ("tracking.api.errors", "api_unavailable"),
+        ("tracking.quarantine", "quarantine_full"),
+        ("tracking.log.nudge", "nudge_failed"),
+        ("engagement.beat", "task_not_sent"),
+    ],
+)
+def test_a_line_of_ours_is_written_once_for_each_source_or_task(heard: Heard, name: str, event: str) -> None:
+    log = structlog.get_logger(name)
+    for number in range(20):
+        log.error(event, source_id=1, problem=str(number))
+        log.error(event, source_id=2, problem=str(number))
+    assert len([line for line in heard.lines if event in line]) == 2
+
+
+def test_forms_without_a_token_are_one_line(heard: Heard) -> None:
+    for _ in range(20):
+        assert Client(enforce_csrf_checks=True).post("/admin/login/").status_code == 403
+    assert len([line for line in heard.lines if "CSRF" in line]) == 1
+
+
+def test_each_attempt_at_a_message_is_a_line(heard: Heard) -> None:
+    for number in range(20):
+        structlog.get_logger("triggers.deliver.run").warning("delivery", message_id=number)
+    assert len([line for line in heard.lines if "delivery" in line]) == 20
 
 
 def test_of_an_outage_that_each_task_meets_one_traceback_a_kind_passes() -> None:
-    sparing = SparingRepeated()
+    sparing = Sparing()
 
     def fail(task: str, error: type[Exception], at: float) -> bool:
         failed = (error, error(), None)
@@ -78,23 +96,13 @@ def test_of_an_outage_that_each_task_meets_one_traceback_a_kind_passes() -> None
     assert fail("scan", ValueError, 1001)
 
 
-@pytest.fixture
-def ours() -> Iterator[Heard]:
-    handler = Heard()
-    handler.addFilter(SparingRepeated())
-    root = logging.getLogger()
-    root.addHandler(handler)
-    yield handler
-    root.removeHandler(handler)
-
-
-def test_a_traceback_that_each_request_causes_is_written_once_in_ten_seconds(ours: Heard) -> None:
+def test_a_traceback_that_each_request_causes_is_written_once_in_ten_seconds(heard: Heard) -> None:
     for number in range(20):
         Client().get("/", headers={"host": f"evil-{number}.example"})
-    assert [line for line in ours.lines if "HTTP_HOST" in line] == [line for line in ours.lines if "evil-0" in line]
+    assert [line for line in heard.lines if "HTTP_HOST" in line] == [line for line in heard.lines if "evil-0" in line]
 
 
-def test_two_faults_of_our_own_are_both_written_and_neither_floods(ours: Heard) -> None:
+def test_two_faults_of_our_own_are_both_written_and_neither_floods(heard: Heard) -> None:
     log = structlog.get_logger("tests.faults")
     for _ in range(5):
         try:
@@ -105,7 +113,7 @@ def test_two_faults_of_our_own_are_both_written_and_neither_floods(ours: Heard) 
             raise KeyError
         except KeyError:
             log.exception("ingest_failed")
-    assert len([line for line in ours.lines if "ingest_failed" in line]) == 2
+    assert len([line for line in heard.lines if "ingest_failed" in line]) == 2
 
 
 def test_a_level_holds_for_our_lines_and_celery_says_none_for_each_task() -> None:
@@ -117,14 +125,10 @@ def test_a_level_holds_for_our_lines_and_celery_says_none_for_each_task() -> Non
             logging.INFO,
             logging.WARNING,
         )
+        assert any(isinstance(one, Sparing) for one in root.handlers[0].filters)
         configure_logs("error")
         assert logging.getLogger("celery.app.trace").getEffectiveLevel() == logging.ERROR
     finally:
         root.handlers = before[0]
         root.setLevel(before[1])
         celery.setLevel(before[2])
-
-
-def test_the_lines_of_refused_requests_are_spared() -> None:
-    for name in ("django.request", "tracking.api.ingest", "tracking.api.hooks"):
-        assert any(isinstance(one, Sparing) for one in logging.getLogger(name).filters)
