@@ -89,7 +89,6 @@ _NOBODY = frozenset(
 _NO_VALUE = re.compile(r"[\W_]*(?:(?:undefined|null|none|nil|nan|nsnull|optional)(?:[\W_]+|$))+")
 """Whatever is written around or between them: "null,null", "Optional(nil)", "undefined@undefined"."""
 _SURE_ENDS, _HEX_ENDS, _LONG = "123456789", "abcde", 20
-_OPENS_TEMPLATE = "{$#%<*["
 _TEMPLATE = re.compile(
     r"""\{\{.*\}\}|\{%.*%\}|[$#%]\{.*\}|<[%?].*[%?]>|%.*%|\*\|.*\|\*|\[\[.*\]\]|\[object\ \w+\]
     |\{[a-z_][\w.]*\}|(?-i:\$[A-Z_]+)|%[sdi]""",
@@ -123,7 +122,7 @@ def means_nobody(given: str) -> bool:
         or not bare.strip(_ZERO)
         or _NO_VALUE.fullmatch(bare) is not None
         or _fold(bare) in _FOLDED
-        or (given[0] in _OPENS_TEMPLATE and _is_template(given))
+        or (not given[0].isalnum() and _TEMPLATE.fullmatch(given.strip()) is not None)
     )
     return is_none and given.strip().lower() not in _allowed
 
@@ -134,10 +133,6 @@ def _fold(text: str) -> str:
 
 
 _FOLDED = frozenset(_fold(listed) for listed in _NOBODY) - {"1"}
-
-
-def _is_template(given: str) -> bool:
-    return _TEMPLATE.fullmatch(given.strip()) is not None
 
 
 def choose_id(*given: str | None) -> str | None:

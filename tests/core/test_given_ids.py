@@ -77,6 +77,8 @@ NOBODY = [
     "__USER_ID__",
     ":user_id",
     "$USER_ID",
+    " $USER_ID ",
+    " {{ user.id }}",
     "%s",
     "<?= $user->id ?>",
     "{customer.id}",
@@ -136,7 +138,10 @@ def test_an_id_that_a_system_may_give_means_somebody(given_id: str) -> None:
 
 @given(st.text(st.characters(codec="ascii")))
 def test_case_and_blanks_around_an_id_say_nothing(text: str) -> None:
-    assert means_nobody(text) == means_nobody(f" {text.swapcase()} ")
+    assert means_nobody(text) == means_nobody(f" {text} ")
+    if "$" not in text:
+        # A variable of the shell is written in capitals: "$company_acme" may be somebody.
+        assert means_nobody(text) == means_nobody(text.swapcase())
 
 
 def test_an_installation_may_allow_an_id(allowed: None) -> None:
