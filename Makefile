@@ -1,9 +1,10 @@
 # make run: set up all and run the platform.   make test: set up all and run the tests.
-# make test-fast: only the tests that start no process and no browser, without the few marked slow.
+# make test-fast: only the tests that start no process and no browser, without those that try many inputs.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SWEEPS := api/test_description.py chaos clients hostile journeys parity
 export PORT STATE_DIR
 
 .PHONY: run test test-fast check format bench clean
@@ -16,7 +17,7 @@ test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 test-fast: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n 2 -m "not process and not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not process and not slow and not hypothesis" $(SWEEPS:%=--ignore=tests/%) $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -61,8 +61,12 @@ _FLUSH = "select pg_stat_force_next_flush()"
 
 
 def fill_log(connection: Connection, *, is_analyzed: bool) -> None:
-    """Fill the tables; all of it is decided. Without statistics the planner goes by the tables' sizes alone."""
-    for statement in (*_FILL, _DECIDED, *(["analyze"] if is_analyzed else [])):
+    """Fill the tables; all of it is decided. Without statistics the planner goes by the tables' sizes alone.
+
+    Truncating them forgets the statistics of what tests before this one wrote.
+    """
+    tables = ", ".join(sorted({statement.split()[2] for statement in _FILL}))
+    for statement in (f"truncate {tables}", *_FILL, _DECIDED, *(["analyze"] if is_analyzed else [])):
         connection.execute(statement.encode())
 
 

@@ -16,7 +16,7 @@ from tests.cast import make_rule, make_source
 from tracking.models import Event, Profile, Source
 from triggers.models import Activation, Delivery, Rule
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 PAGES = ["tracking/event/", "tracking/profile/", "triggers/activation/", "triggers/delivery/"]
 
 

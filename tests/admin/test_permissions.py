@@ -19,7 +19,7 @@ from tracking.models import EventType, Profile, Quarantined, Resending, SetAside
 from tracking.schemas import add_draft
 from triggers.models import Destination, Rule, RuleState, SendingSwitch, Template
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 MARKETER, DEVELOPER, OPERATOR = "Marketer", "Developer", "Operator"
 ALL = {MARKETER, DEVELOPER, OPERATOR}

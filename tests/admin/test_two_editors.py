@@ -180,6 +180,7 @@ def find_rows() -> list[tuple[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_no_form_changes_anything_when_it_is_saved_as_it_was_opened(installation: None) -> None:
     client = sign_in("")
     rows = find_rows()

@@ -32,6 +32,8 @@ from triggers.forward.send import MOST_REFUSALS
 from triggers.models import CopyCount, DestinationState, RefusedCopy
 from triggers.worker import close_worker, get_worker
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = ("ada", "grace", "edith", "mary", "joan", "annie")
 
 

@@ -18,6 +18,8 @@ from triggers.forward.standing import MOST_STRIKES, Fault, LaneStanding, find_fa
 from triggers.models import CopyLease, Destination, DestinationState, RefusedCopy
 from triggers.worker import get_worker
 
+pytestmark = pytest.mark.slow
+
 POISONED = "p0"
 PEOPLE = [f"p{number}" for number in range(12)]
 LANE = compute_lane(compute_user_profile_id(POISONED))

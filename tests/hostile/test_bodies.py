@@ -15,8 +15,6 @@ from tests.hostile.memory import MAX_GROWTH, watch_memory
 from tracking.models import Event, Quarantined
 from tracking.sources import SourceKeys, create_source
 
-pytestmark = pytest.mark.slow
-
 MEGABYTE = 1_000_000
 MOST = 5 * MEGABYTE
 """What any address takes, as it is sent."""

@@ -10,8 +10,6 @@ from tests.hostile.test_bodies import MOST, pack, send
 from tracking.models import Event
 from tracking.sources import SourceKeys, create_source
 
-pytestmark = pytest.mark.slow
-
 WIDE = "🎉".encode()
 LIMIT = MOST - 1_000
 WORDS: dict[str, tuple[bytes, bytes]] = {

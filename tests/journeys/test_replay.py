@@ -17,8 +17,6 @@ from triggers.lifecycle import activate_rule, pause_rule, resume_rule
 from triggers.models import Rule, RuleState
 from triggers.worker import get_worker
 
-pytestmark = pytest.mark.slow
-
 GAPS = (0, 2, 300, 1000, 4000)
 NAMES = ("view", "add_to_cart", "purchase", "$identify")
 MOMENTS = ("", "", "evaluate", "scan", "deliver", "pause", "resume", "change")

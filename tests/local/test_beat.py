@@ -13,7 +13,7 @@ from engagement.celery import app
 from engagement.schedules import SCHEDULES, ensure_schedules
 from tests.live import wait_for
 
-pytestmark = pytest.mark.usefixtures("log")
+pytestmark = [pytest.mark.usefixtures("log"), pytest.mark.slow]
 
 
 class Beat(LeaderScheduler):

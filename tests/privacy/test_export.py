@@ -22,6 +22,8 @@ from triggers.export import export_person
 from triggers.models import Activation, Suppression
 from triggers.worker import get_worker
 
+pytestmark = pytest.mark.slow
+
 
 def refuse(source: Source, payload: bytes) -> None:
     """Keep a payload that the door refused."""

@@ -14,6 +14,8 @@ from triggers.audit.compare import audit
 from triggers.models import Activation
 from triggers.worker import get_worker
 
+pytestmark = pytest.mark.slow
+
 ADA_ID = compute_user_profile_id(ADA)
 
 

@@ -26,6 +26,8 @@ from triggers.export import export_person
 from triggers.models import Activation
 from triggers.worker import get_worker
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = ("ada-lovelace", "grace-hopper", "karen-jones")
 
 

@@ -192,6 +192,7 @@ def test_the_key_that_pages_are_told_is_the_newest_that_has_no_end(keys: SourceK
     assert Source.objects.get().write_key == ""
 
 
+@pytest.mark.slow
 def test_the_keys_of_an_installation_become_rows_and_can_be_columns_again(keys: SourceKeys) -> None:
     try:
         _migrate("0007_source_keys")

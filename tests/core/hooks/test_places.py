@@ -61,6 +61,7 @@ def test_a_payload_nested_too_deep_is_an_error_and_no_crash() -> None:
         find_all(parse_path("$..a"), payload)
 
 
+@pytest.mark.slow
 def test_the_worst_mapping_on_the_worst_payload_is_refused_or_done_in_seconds() -> None:
     places = ("$..*", "$..[?@.a > 1]", "$..[*]", "$..[?@.a == $.b && !@.c]")
     payload = [{"a": [{"b": number}]} for number in range(1, 40_001)]

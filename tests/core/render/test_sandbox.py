@@ -57,6 +57,7 @@ LARGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS.keys())
 def test_a_bomb_is_an_error_within_seconds(bomb: str) -> None:
     start = thread_time()
