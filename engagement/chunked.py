@@ -14,11 +14,12 @@ _PIECE = 65_536
 def read_chunked(application: Application) -> Application:
     """Return an application that is told the length of a body that comes in chunks.
 
-    The server in front has taken the chunks apart already: its input ends where the body does.
+    The server in front has taken the chunks apart already: its input ends where the body does. A length beside chunks
+    says nothing.
     """
 
     def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if not environ.get("CONTENT_LENGTH") and _is_chunked(environ):
+        if _is_chunked(environ):
             body = _read(environ["wsgi.input"])
             environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(body), str(len(body))
         return application(environ, start_response)

@@ -123,11 +123,21 @@ def ask(web: WebServer, path: str, key: str, rest: bytes) -> tuple[bytes, dict[s
     return answer[9:12], json.loads(answer.partition(b"\r\n\r\n")[2])
 
 
-@pytest.mark.parametrize("path", ["/track-event", "/v1/track", "/api/v1/schemas", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/track-event", "/v1/track", "/batch/", "/hooks/1/orders", "/api/v1/schemas", "/nowhere"]
+)
 @pytest.mark.parametrize("chunks", [b"zz\r\nhello\r\n0\r\n\r\n", b"5\r\nhelloXX\r\n0\r\n\r\n"])
 def test_malformed_chunks_are_rejected_with_a_code(web: WebServer, key: str, path: str, chunks: bytes) -> None:
     status, error = ask(web, path, key, b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
     assert (status, error["code"]) == (b"400", "body_incomplete")
+
+
+def test_mixpanels_clients_find_the_code_in_a_header(web: WebServer) -> None:
+    head = b"POST /track HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with web.open(head + b"zz\r\nhello\r\n0\r\n\r\n") as client:
+        answer = read_all(client).lower()
+    assert answer.startswith(b"http/1.1 400 ")
+    assert b"\r\nx-error-code: body_incomplete\r\n" in answer
 
 
 def test_a_client_that_sends_all_before_it_reads_learns_that_its_body_is_too_large(web: WebServer, key: str) -> None:

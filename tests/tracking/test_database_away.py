@@ -78,7 +78,7 @@ def test_a_client_is_told_to_come_again(path: str, body: object, tmp_path: Path)
     assert int(answer["Retry-After"]) > 0
     if not path.startswith("/hooks/"):
         assert answer["Access-Control-Allow-Origin"] == "https://shop.example"
-        assert answer["Access-Control-Expose-Headers"] == "Retry-After"
+        assert answer["Access-Control-Expose-Headers"] == "Retry-After, X-Error-Code"
 
 
 @pytest.mark.usefixtures("source")

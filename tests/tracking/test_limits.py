@@ -191,7 +191,7 @@ def test_too_much_is_refused_with_when_to_come_again_which_a_page_may_read() -> 
     refused = answers[-1]
     assert refused.json()["code"] == "rate_limited"
     assert int(refused["Retry-After"]) >= 1
-    assert refused["Access-Control-Expose-Headers"] == "Retry-After"
+    assert refused["Access-Control-Expose-Headers"] == "Retry-After, X-Error-Code"
     assert refused["Access-Control-Allow-Origin"] == SHOP
     assert post(source, ADA | {"user_id": "bob"}).status_code == 202
     assert Event.objects.count() == 4

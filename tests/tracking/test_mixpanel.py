@@ -191,3 +191,13 @@ def test_with_the_secret_key_an_import_may_say_what_a_page_may_not(source: Sourc
     assert send("/import", pack(forged)).content == b"0"
     assert send("/import", pack(forged), **basic(secret)).content == b"1"
     assert send("/import", pack(forged) + f"&api_key={secret}").content == b"1"
+
+
+def test_a_page_that_reads_a_nought_can_read_the_code_as_well(source: Source) -> None:
+    source.origins.create(origin="https://shop.example")
+    forget_registry()
+    nobodys = {"event": "a", "properties": {"token": "nobody"}}
+    for body, code in ((pack(event(source, "$erase")), "reserved_event"), (pack(nobodys), "unknown_key")):
+        refused = send("/track", body, origin="https://shop.example")
+        assert (refused.content, refused["X-Error-Code"]) == (b"0", code)
+        assert "X-Error-Code" in refused["Access-Control-Expose-Headers"]

@@ -44,7 +44,7 @@ def refuse(request: WireRequest, error: WireError) -> WireResponse:
 
 
 def _say_failed(request: WireRequest, error: WireError) -> WireResponse:
-    headers = {_CODE: error.code}
+    headers = {_CODE: error.code} if error.code else {}
     if not asks_for(request, "verbose"):
         return WireResponse(status=error.status, body=b"0", content_type=_TEXT, headers=headers)
     body = {"status": 0, "error": error.message, "code": error.code}
