@@ -24,7 +24,7 @@ def find_standstills(now: datetime | None = None) -> list[Standstill]:
     late = [pulse for pulse in load_liveness() if pulse.is_late and not _is_new(pulse, moment)]
     return [
         Standstill(
-            name=pulse.name, since=f"since {say_moment(pulse.last_ran_at)}" if pulse.last_ran_at else "no sign yet"
+            name=pulse.name, since=f"since {say_moment(pulse.last_ran_at)}" if pulse.last_ran_at else "yet"
         )
         for pulse in late
     ]

@@ -39,7 +39,7 @@ def test_a_standstill_of_three_intervals_is_a_red_banner_with_since_when(operato
     page = operator.get("/admin/").content.decode()
     since = datetime.now(UTC) - timedelta(seconds=120)
     assert "does not keep up" in page
-    assert f"stands still, since {since.strftime('%-d %b %Y, %H:')}" in page
+    assert f"has not run since {since.strftime('%-d %b %Y, %H:')}" in page
 
 
 def test_a_schedule_for_every_hour_that_is_new_is_not_late_and_a_quick_one_is(operator: Client) -> None:

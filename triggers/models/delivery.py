@@ -4,15 +4,18 @@ from django.db import models
 
 
 class DeliveryState(models.TextChoices):
-    """planned → claimed → handed over → accepted, rejected or in doubt; dropped with a reason at any gate."""
+    """planned → claimed → handed over → accepted, rejected or in doubt; dropped with a reason at any gate.
 
-    PLANNED = "planned", "planned"
-    CLAIMED = "claimed", "claimed"
-    HANDED_OVER = "handed_over", "handed over"
-    ACCEPTED = "accepted", "accepted"
+    The labels are for marketers, who do not think in stages.
+    """
+
+    PLANNED = "planned", "waiting"
+    CLAIMED = "claimed", "being prepared"
+    HANDED_OVER = "handed_over", "being sent"
+    ACCEPTED = "accepted", "sent"
     REJECTED = "rejected", "rejected"
     IN_DOUBT = "in_doubt", "in doubt"
-    DROPPED = "dropped", "dropped"
+    DROPPED = "dropped", "not sent"
 
 
 class Delivery(models.Model):
