@@ -23,9 +23,7 @@ def find_standstills(now: datetime | None = None) -> list[Standstill]:
     moment = now or datetime.now(UTC)
     late = [pulse for pulse in load_liveness() if pulse.is_late and not _is_new(pulse, moment)]
     return [
-        Standstill(
-            name=pulse.name, since=f"since {say_moment(pulse.last_ran_at)}" if pulse.last_ran_at else "yet"
-        )
+        Standstill(name=pulse.name, since=f"since {say_moment(pulse.last_ran_at)}" if pulse.last_ran_at else "yet")
         for pulse in late
     ]
 

@@ -7,14 +7,16 @@ message whose answer was lost is, and a person settles it.
 import msgspec
 from django.db import connection
 
+from triggers.policy.gates import HOLDS
+
 RESTORED = "restored"
 """The reason of a delivery that is in doubt for this."""
 
-# What waited for somebody to end a hold has a later due time, and may have been let go since the backup.
-_MAY_HAVE_LEFT = """
+# What was held has a later due time, and may have been let go since the backup.
+_MAY_HAVE_LEFT = f"""
    d.state in ('claimed', 'handed_over')
 or d.state = 'planned' and (d.due_at <= statement_timestamp()
-                            or d.reason in ('rule_paused', 'rule_draft', 'sending_stopped', 'address_missing'))
+                            or d.reason in ({", ".join(f"'{reason.value}'" for reason in HOLDS)}))
 """
 _COUNT = f"""
 select r.name, count(*) from delivery d left join triggers_rule r on r.id = d.rule_id

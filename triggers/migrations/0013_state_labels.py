@@ -4,15 +4,24 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('triggers', '0012_search_history'),
+        ("triggers", "0012_search_history"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='delivery',
-            name='state',
-            field=models.TextField(choices=[('planned', 'waiting'), ('claimed', 'being prepared'), ('handed_over', 'being sent'), ('accepted', 'sent'), ('rejected', 'rejected'), ('in_doubt', 'in doubt'), ('dropped', 'not sent')]),
+            model_name="delivery",
+            name="state",
+            field=models.TextField(
+                choices=[
+                    ("planned", "waiting"),
+                    ("claimed", "being prepared"),
+                    ("handed_over", "being sent"),
+                    ("accepted", "sent"),
+                    ("rejected", "rejected"),
+                    ("in_doubt", "in doubt"),
+                    ("dropped", "not sent"),
+                ]
+            ),
         ),
     ]

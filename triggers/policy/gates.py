@@ -28,6 +28,14 @@ def is_expired(inputs: SendingInputs) -> bool:
     return inputs.now - inputs.occurred_at > inputs.stale_after
 
 
+HOLDS: Final[dict[Reason, Callable[[SendingInputs], bool]]] = {
+    Reason.SENDING_STOPPED: lambda inputs: inputs.is_sending_stopped,
+    Reason.RULE_PAUSED: lambda inputs: inputs.rule is RuleStanding.PAUSED,
+    Reason.RULE_DRAFT: lambda inputs: inputs.rule is RuleStanding.DRAFT,
+    Reason.AWAITS_ADDRESS: lambda inputs: inputs.address is AddressStanding.MISSING,
+    Reason.AWAITS_VALID_ADDRESS: lambda inputs: inputs.address is AddressStanding.INVALID,
+}
+
 GATES: Final[tuple[Gate, ...]] = (
     _drop_if(lambda inputs: inputs.is_erased, Reason.ERASED),
     _drop_if(lambda inputs: inputs.is_suppressed, Reason.SUPPRESSED),
@@ -38,9 +46,5 @@ GATES: Final[tuple[Gate, ...]] = (
     _drop_if(lambda inputs: is_expired(inputs) and inputs.address is AddressStanding.MISSING, Reason.ADDRESS_MISSING),
     _drop_if(lambda inputs: is_expired(inputs) and inputs.address is AddressStanding.INVALID, Reason.ADDRESS_INVALID),
     _drop_if(is_expired, Reason.EXPIRED),
-    _hold_if(lambda inputs: inputs.is_sending_stopped, Reason.SENDING_STOPPED),
-    _hold_if(lambda inputs: inputs.rule is RuleStanding.PAUSED, Reason.RULE_PAUSED),
-    _hold_if(lambda inputs: inputs.rule is RuleStanding.DRAFT, Reason.RULE_DRAFT),
-    _hold_if(lambda inputs: inputs.address is AddressStanding.MISSING, Reason.AWAITS_ADDRESS),
-    _hold_if(lambda inputs: inputs.address is AddressStanding.INVALID, Reason.AWAITS_VALID_ADDRESS),
+    *(_hold_if(objects, reason) for reason, objects in HOLDS.items()),
 )
