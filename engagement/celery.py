@@ -32,6 +32,9 @@ app.conf.update(
     task_ignore_result=True,
     task_acks_late=True,
     worker_prefetch_multiplier=1,
+    # After a lost connection a task's thread would ask RabbitMQ for more, and read from the connection that the main
+    # thread reads: which then waits for ever for the rest of what the other has taken.
+    worker_enable_prefetch_count_reduction=False,
     accept_content=["json"],
     task_serializer="json",
     timezone="UTC",
