@@ -9,7 +9,19 @@ from django.urls import reverse
 
 from engagement.demo.upcoming import find_active_rules
 from tests.admin.conftest import Login, login  # noqa: F401
-from tests.cast import ADA, ON_CART, add_to_cart, deliver, evaluate, make_rule, make_template, pass_time, report, scan
+from tests.cast import (
+    ADA,
+    CART,
+    ON_CART,
+    add_to_cart,
+    deliver,
+    evaluate,
+    make_rule,
+    make_template,
+    pass_time,
+    report,
+    scan,
+)
 from tests.mail_server import MailServer
 from tracking.event import compute_user_profile_id
 from tracking.models import Event, Source
@@ -23,7 +35,13 @@ from triggers.retention_need import check_retention, find_need
 from triggers.rules.errors import RuleInvalid
 from triggers.rules.stored import compile_stored
 
+_EVER = 10**15
 BROKEN: dict[str, Any] = {
+    "silent for longer than any moment": {"format": 1, "trigger": {"kind": "inactivity", "after": _EVER}},
+    "silent for 3,000 years": {"format": 1, "trigger": {"kind": "session_end", "after": 10**11}},
+    "waiting for ever": {"format": 1, "trigger": CART | {"after": _EVER}},
+    "not again for ever": {"format": 1, "trigger": ON_CART, "reentry": {"kind": "after", "seconds": _EVER}},
+    "stale after for ever": {"format": 1, "trigger": ON_CART, "stale_after": _EVER},
     "of another release": {"format": 2, "trigger": ON_CART},
     "of an unknown kind": {"format": 1, "trigger": {"kind": "full_moon"}},
     "without a start": {"format": 1},
@@ -62,7 +80,11 @@ def broken(source: Source, request: pytest.FixtureRequest) -> Rule:
     return rule
 
 
-some_kinds = pytest.mark.parametrize("broken", ["no object", "with a list for a start"], indirect=True)
+some_kinds = pytest.mark.parametrize(
+    "broken",
+    ["no object", "with a list for a start", "silent for longer than any moment", "silent for 3,000 years"],
+    indirect=True,
+)
 
 
 @pytest.mark.parametrize("definition", BROKEN.values(), ids=BROKEN)

@@ -112,7 +112,7 @@ def read_fields(definition: Any) -> dict[str, Any]:
     """Return what stands in the form's fields; those of a new rule for one that cannot be read."""
     try:
         fields = read_definition(definition)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
         return read_definition({})
     return fields if fields["kind"] in KIND_FIELDS else read_definition({})
 
