@@ -1,8 +1,10 @@
 """Liquid in a sandbox: a marketer is trusted with words, not with code. Pure."""
 
+import re
 from functools import lru_cache
 
 from liquid import BoundTemplate, Environment
+from liquid.exceptions import LiquidSyntaxError
 
 from triggers.render.dates import format_date
 from triggers.render.limits import BoundedContext
@@ -10,6 +12,19 @@ from triggers.render.outputs import PLAIN_TAGS, STRICT_TAGS
 
 MAX_LENGTH = 200_000
 MAX_SOURCE = 100_000
+_PAIRS = tuple(
+    (re.compile(opening), re.compile(closing))
+    for opening, closing in (
+        (r"\{\{", r"\}\}"),
+        (r"\{%", r"%\}"),
+        (r"\{%-?\s*raw\s*-?%\}", r"\{%-?\s*endraw\s*-?%\}"),
+        (r"\{%-?\s*doc\s*-?%\}", r"\{%-?\s*enddoc\s*-?%\}"),
+    )
+)
+_TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_MANY_BLANKS = re.compile(r"\s{200,}")
+_MOST_PARENTHESES = 100
+_MOST_UNCLOSED = 20
 _BANNED_TAGS = ("include", "render", "extends", "block")
 _BANNED_FILTERS = ("safe", "escapejs")
 """`safe` would let what a stranger typed into a page become HTML of a mail; there is no script in a mail."""
@@ -64,7 +79,25 @@ _SANDBOXES = {
 @lru_cache(maxsize=256)
 def parse_part(source: str, *, autoescape: bool, is_strict: bool) -> BoundTemplate:
     """Return a parsed part of a message. Raises LiquidError; parsing costs more than filling in, so it is kept."""
+    _check_source(source)
     return _SANDBOXES[autoescape, is_strict].from_string(source)
+
+
+def _check_source(source: str) -> None:
+    """Refuse what the library's lexer would search for minutes: from each opening that nothing closes it reads to the
+    end, from each parenthesis to the end of its tag, and of blanks in a tag it tries each pair of places."""
+    if len(source) > MAX_LENGTH:
+        raise LiquidSyntaxError(f"more than {MAX_LENGTH:,} characters", token=None)
+    for opening, closing in _PAIRS:
+        last = max((found.end() for found in closing.finditer(source)), default=0)
+        if len(opening.findall(source, last)) > _MOST_UNCLOSED:
+            raise LiquidSyntaxError("too many tags that are not closed", token=None)
+    if any(tag[0].count("(") > _MOST_PARENTHESES for tag in _TAG.finditer(source)):
+        raise LiquidSyntaxError("too many parentheses in a tag", token=None)
+    for run in _MANY_BLANKS.finditer(source):
+        before = source[: run.start()]
+        if max(map(before.rfind, ("{{", "{%"))) > max(map(before.rfind, ("}}", "%}"))):
+            raise LiquidSyntaxError("too many blanks in a tag", token=None)
 
 
 def find_filters() -> frozenset[str]:

@@ -69,6 +69,42 @@ def test_a_bomb_is_an_error_within_seconds(bomb: str) -> None:
     assert thread_time() - start < 8
 
 
+SOURCES = {
+    "outputs that nothing closes": "{{" * 50_000,
+    "outputs that nothing closes, apart": "{{ x " * 20_000,
+    "tags that nothing closes": "{% if " * 16_000,
+    "raw that nothing closes": "{% raw %}" * 11_000,
+    "raw that nothing closes, trimmed": "{%- raw -%}" * 9_000,
+    "docs that nothing closes": "{% doc %}" * 11_000,
+    "parentheses": "{{ " + "(" * 99_000 + " }}",
+    "parentheses in a tag": "{% if " + "(" * 90_000 + "a" + " %}x{% endif %}",
+    "parentheses in many tags": ("{{ " + "(" * 900 + " }}") * 100,
+    "blanks in an output": "{{ x" + " " * 99_000 + "y }}",
+    "blanks in a tag": "{% assign x = 1" + " " * 99_000 + "y %}",
+    "blanks in many tags": ("{{ x" + " " * 990 + "y }}") * 100,
+    "lines in a tag": "{% if x" + "\n" * 90_000 + "y %}{% endif %}",
+    "blanks before a name": "{%" + " " * 99_000 + "if %}",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
+def test_a_template_is_read_within_seconds(source: str) -> None:
+    start = thread_time()
+
+    result = fill_in(html=source, allows_empty=True)
+
+    assert isinstance(result, RenderFailed)
+    assert thread_time() - start < 3
+
+
+@pytest.mark.parametrize(
+    "source", ["{% comment %}{{ {% endcomment %}x", "{% raw %}{{{% endraw %}x", "{{ 'x' }}" + " " * 500 + "(" * 500]
+)
+def test_what_is_only_odd_is_filled_in(source: str) -> None:
+    assert isinstance(fill_in(html=source), RenderedMessage)
+
+
 OPERATORS = ("==", "!=", "<>", "<", ">", "<=", ">=", "contains")
 OPERANDS = {
     "text": ("event.long", "event.long"),
