@@ -95,7 +95,10 @@ PROFILE_COLUMNS = (
 _LOAD = f"select {PROFILE_COLUMNS} from profile where lane = %s and id = any(%s) order by id for no key update"
 _LOAD_ANY = f"select {PROFILE_COLUMNS} from profile where id = any(%s)"
 _LOCK_ANY = f"select {PROFILE_COLUMNS} from profile where id = any(%s) order by id for no key update"
-_LINKS = "select id, linked_to from profile where id = any(%s) and linked_to is not null"
+_LINKS = """
+select id, linked_to from profile p
+ where id = any(%s) and linked_to is not null and exists (select from profile owner where owner.id = p.linked_to)
+"""
 _MOST_HOPS = 8
 _SAVE = f"""
 insert into profile ({PROFILE_COLUMNS})
@@ -184,14 +187,16 @@ def load_people(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Profi
 
 def load_person(connection: Connection, profile_id: UUID) -> ProfileState | None:
     """Read the profile that a profile belongs to: itself, or the known one that it joined, however many aliases lead
-    there. Of a ring of aliases, the last that is not yet seen."""
+    there. Of a ring of aliases, the last that is not yet seen; where a device's lane knows of a sign-in before the lane
+    of who signed in for the first time does, still the device's."""
     seen: set[UUID] = set()
+    state: ProfileState | None = None
     while True:
         seen.add(profile_id)
-        state = load_people(connection, [profile_id]).get(profile_id)
-        if state is None or state.linked_to is None or state.linked_to in seen:
-            return state
-        profile_id = state.linked_to
+        found = load_people(connection, [profile_id]).get(profile_id)
+        if found is None or found.linked_to is None or found.linked_to in seen:
+            return found or state
+        state, profile_id = found, found.linked_to
 
 
 def lock_people(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, ProfileState]:
@@ -230,12 +235,16 @@ def make_state(row: Sequence[Any]) -> ProfileState:
 
 
 def start_profile(event: LoggedEvent) -> ProfileState:
-    """Return the state of somebody who is seen for the first time."""
+    """Return the state of somebody who is seen for the first time.
+
+    A device that joins says who they are, in case what they signed in by could not be decided.
+    """
+    user_id = event.properties.get("user_id") if event.name == ADOPTED else event.user_id
     return ProfileState(
         id=event.profile_id,
         lane=event.lane,
-        user_id=event.user_id,
-        anonymous_id=None if event.user_id else event.anonymous_id,
+        user_id=user_id,
+        anonymous_id=None if user_id else event.anonymous_id,
         source_id=event.source_id,
         traits={},
         public_traits=[],

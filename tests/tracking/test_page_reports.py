@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from tests.cast import make_source
+from tracking.event import LIVE
 from tracking.models import AllowedOrigin, Event, Source
 from tracking.registry import forget_registry
 
@@ -48,8 +49,8 @@ def test_an_identify_in_a_batch_keeps_its_place(source: Source) -> None:
         ("rejected", "traits"),
         ("rejected", "traits"),
     ]
-    stored = list(Event.objects.order_by("seq").values_list("name", "user_id", "properties"))
-    assert stored == [
+    said = Event.objects.filter(origin=LIVE).order_by("seq")
+    assert list(said.values_list("name", "user_id", "properties")) == [
         ("before", None, {}),
         ("$identify", "ada", {"traits": {"plan": "gold"}}),
         ("after", "ada", {"traits": 1}),

@@ -163,6 +163,24 @@ def test_who_signs_in_on_the_device_next_reads_nothing_of_it(source: Source, ser
     assert server.mails == []
 
 
+def test_whose_it_is_gets_it_though_somebody_else_has_the_device_by_now(
+    source: Source, server: MailServer, rule: Rule
+) -> None:
+    put_into_cart(source, **NOBODY_YET)
+    for person in ("ada", "bob"):
+        report("$identify", source=source, user_id=person, anonymous_id="d1", properties={"traits": {}})
+        evaluate()
+        deliver()
+    say_address(source, "bob@example.com", user_id="bob")
+    deliver()
+    assert server.mails == []
+
+    say_address(source)
+    deliver()
+
+    assert [mail["To"] for mail in server.mails] == ["ada@example.com"]
+
+
 def test_waking_reads_only_what_waits(source: Source, rule: Rule) -> None:
     put_into_cart(source)
     connection = get_worker().connection

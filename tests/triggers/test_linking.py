@@ -1,8 +1,23 @@
 """One person under several ids: what was anonymous joins the first known person that it is seen with."""
 
+from typing import Any
+
 import pytest
 
-from tests.cast import ADA, CART, ON_CART, evaluate, make_rule, make_source, make_template, pass_time, report, scan
+from tests.cast import (
+    ADA,
+    CART,
+    ON_CART,
+    deliver,
+    evaluate,
+    make_rule,
+    make_source,
+    make_template,
+    pass_time,
+    report,
+    scan,
+)
+from tests.mail_server import MailServer
 from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
 from tracking.models import Event, Profile, Source
 from tracking.registry import get_registry
@@ -178,8 +193,9 @@ def test_an_alias_of_an_anonymous_id_joins_it(source: Source) -> None:
     assert anonymous.linked_to == compute_user_profile_id(ADA)
 
 
-def test_what_both_lanes_decided_before_they_met_is_sent_once(source: Source) -> None:
-    make_rule(trigger=ON_CART, reentry={"kind": "once"}, template=make_template().pk)
+@pytest.mark.parametrize("reentry", [{"kind": "once"}, {"kind": "after", "seconds": 3600}], ids=["once", "after"])
+def test_what_both_lanes_decided_before_they_met_is_sent_once(source: Source, reentry: dict[str, Any]) -> None:
+    make_rule(trigger=ON_CART, reentry=reentry, template=make_template().pk)
     browse(source, "add_to_cart")
     report("add_to_cart", source=source, anonymous_id="tab")
     evaluate()
@@ -191,6 +207,24 @@ def test_what_both_lanes_decided_before_they_met_is_sent_once(source: Source) ->
     deliver_due(get_worker().connection, get_registry())
     reasons = sorted(Delivery.objects.values_list("reason", flat=True))
     assert "double_after_merge" in reasons
+
+
+@pytest.mark.parametrize(("days", "mails"), [(1, 1), (10, 2)])
+def test_not_again_within_is_over_some_day_whichever_id_it_was(
+    source: Source, server: MailServer, days: int, mails: int
+) -> None:
+    make_rule(trigger=ON_CART, reentry={"kind": "after", "seconds": 7 * 86400}, template=make_template().pk)
+    browse(source, "add_to_cart")
+    report("$identify", source=source, anonymous_id="tab", properties={"traits": {"email": "ada@example.com"}})
+    evaluate()
+    deliver()
+    pass_time(days * 86400)
+    report("add_to_cart", source=source)
+    evaluate()
+
+    deliver()
+
+    assert len(server.mails) == mails
 
 
 def test_a_device_of_another_source_is_another_device(source: Source) -> None:

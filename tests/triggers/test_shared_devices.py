@@ -1,19 +1,37 @@
 """A device that several people use: what happens on it is theirs who signed in last, and nobody else's."""
 
+import time
+from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.cast import CART, ON_CART, deliver, evaluate, make_rule, make_template, pass_time, report, scan
+from engagement.lib.ids import compute_lane
+from tests.cast import (
+    CART,
+    ON_CART,
+    deliver,
+    evaluate,
+    make_rule,
+    make_template,
+    pass_time,
+    report,
+    scan,
+    the_delivery,
+)
 from tests.mail_server import MailServer
 from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
+from tracking.log.read import load_bound
 from tracking.models import Event, Profile, Source
 from triggers.admin.timeline import find_spans
 from triggers.audit.compare import audit
 from triggers.evaluate import linking
+from triggers.evaluate.run import PassReport
 from triggers.models import Activation
+from triggers.worker import get_worker
 
 PEOPLE, DEVICES = ("ada", "bob", "eve"), ("tablet", "phone")
 _examples = count()
@@ -70,7 +88,11 @@ class Model:
             self.before.setdefault(device, []).append(step)
 
 
-ACTIONS = st.lists(st.tuples(st.sampled_from((*PEOPLE, "")), st.sampled_from(DEVICES)), max_size=14)
+ACTIONS = st.lists(
+    st.tuples(st.sampled_from((*PEOPLE, "")), st.sampled_from(DEVICES), st.booleans().map(lambda skips: not skips)),
+    max_size=14,
+)
+"""Who signs in, or "" for somebody who shops; where; and whether the evaluator decides before the next one."""
 
 
 @pytest.fixture
@@ -81,10 +103,10 @@ def cart_rule(source: Source) -> None:
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(actions=ACTIONS)
 def test_each_period_is_theirs_who_signed_in_last(
-    source: Source, cart_rule: None, actions: list[tuple[str, str]]
+    source: Source, cart_rule: None, actions: list[tuple[str, str, bool]]
 ) -> None:
     example, model, steps = next(_examples), Model(), set()
-    for number, (name, kind) in enumerate(actions):
+    for number, (name, kind, is_decided) in enumerate(actions):
         person, device = f"{name}-{example}", f"{kind}-{example}"
         if name:
             sign_in(source, person, device)
@@ -93,7 +115,9 @@ def test_each_period_is_theirs_who_signed_in_last(
             steps.add(step := f"{example}-{number}")
             shop(source, step, device)
             model.shop(step, device)
-        evaluate()
+        if is_decided:
+            evaluate()
+    evaluate()
 
     assert list_decided(set(model.history), steps) == model.decided
     assert {person: list_steps(person) for person in model.history} == model.history
@@ -115,6 +139,81 @@ def test_who_signs_in_later_is_not_mailed_the_cart_of_who_was_there_before(sourc
     deliver()
 
     assert sorted(mail["To"] for mail in server.mails) == ["ada@shop.example", "bob@shop.example"]
+
+
+@pytest.mark.parametrize("trigger", [ON_CART, CART], ids=["at once", "after a wait"])
+@pytest.mark.parametrize("is_new", [True, False], ids=["first seen", "known"])
+def test_what_follows_a_sign_in_in_the_same_moment_is_theirs(
+    source: Source, server: MailServer, trigger: dict[str, Any], is_new: bool
+) -> None:
+    make_rule(
+        trigger=trigger,
+        conditions={"node": "compare", "field": {"from": "profile", "path": "email"}, "operator": "set"},
+        template=make_template(html="<p>{{ user.email }}</p>").pk,
+    )
+    sign_in(source, "ada")
+    if not is_new:
+        sign_in(source, "bob", "phone")
+    evaluate()
+    sign_in(source, "bob")
+    shop(source, "bob's")
+    sign_in(source, "eve")
+    evaluate()
+    deliver()
+    pass_time(2 * 3600)
+    scan()
+    pass_time(60)
+    deliver()
+
+    assert [mail["To"] for mail in server.mails] == ["bob@shop.example"]
+    assert audit().is_clean
+
+
+def test_a_retry_of_a_sign_in_does_not_take_the_device_back(source: Source) -> None:
+    now = datetime.now(UTC)
+    said: dict[str, Any] = {"source": source, "anonymous_id": "tablet", "message_id": "m1", "now": now}
+    for clock in (now - timedelta(hours=20), now, now + timedelta(hours=30)):
+        report("$identify", timestamp=clock, sent_at=clock, **said)
+        sign_in(source, "bob")
+        report("$identify", timestamp=clock, sent_at=clock, **said | {"now": now + timedelta(seconds=1)})
+        evaluate()
+
+        assert load_owner(source) == "bob"
+    assert Event.objects.filter(name="$identify", user_id="ada").count() == 3
+    assert audit().is_clean
+
+
+def test_what_was_messaged_to_who_had_the_device_before_does_not_count(source: Source, server: MailServer) -> None:
+    make_rule(trigger=ON_CART, reentry={"kind": "once"}, template=make_template().pk)
+    shop(source, "before")
+    evaluate()
+    for person in ("ada", "bob"):
+        sign_in(source, person)
+        shop(source, f"{person}'s")
+        report("add_to_cart", source=source, user_id=person)
+        evaluate()
+        deliver()
+
+    assert sorted(mail["To"] for mail in server.mails) == ["ada@shop.example", "bob@shop.example"]
+
+
+def test_a_message_planned_for_a_device_waits_until_who_signed_in_is_known(source: Source, server: MailServer) -> None:
+    make_rule(trigger=ON_CART, template=make_template().pk)
+    shop(source, "before")
+    evaluate()
+    sign_in(source, "ada")
+    connection, evaluator = get_worker().connection, get_worker().evaluator
+    device_lane = compute_lane(compute_anonymous_profile_id(source.pk, "tablet"))
+    bound = load_bound(connection)
+    evaluator._run_lane(device_lane, bound, time.monotonic() + 5, PassReport())
+    deliver()
+    assert server.mails == []
+    assert the_delivery() == ("planned", "awaits_address")
+
+    evaluate()
+    deliver()
+
+    assert [mail["To"] for mail in server.mails] == ["ada@shop.example"]
 
 
 @pytest.mark.parametrize("people", ["ab", "aba", "abab", "abcab"])
@@ -146,11 +245,13 @@ def load_owner(source: Source) -> str | None:
 
 def test_an_id_that_many_share_is_nobodys_in_the_end(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linking, "MAX_PERIODS", 2)
-    for person in ("ada", "bob") * 4:
+    for person in ("ada", "bob") * 8:
         sign_in(source, person)
         evaluate()
 
     assert load_owner(source) is None
+    device = compute_anonymous_profile_id(source.pk, "tablet").hex
+    assert {len(profile.joined[device]) for profile in Profile.objects.exclude(user_id=None)} == {4}
     shop(source, "nobody's")
     evaluate()
     assert "nobody's" not in list_steps("ada") | list_steps("bob")

@@ -11,20 +11,27 @@ from psycopg.types.json import Jsonb
 from engagement.lib.records import pack_encoded
 from tracking.event import NewEvent
 from tracking.log.statements import APPEND, APPEND_WITH_DEDUP, REGISTER
+from tracking.sign_ins import tell_devices
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class Row(msgspec.Struct, frozen=True):
-    """An event and its encoding, made by the request's thread so that the appender only joins."""
+    """An event and its encoding, made by the request's thread so that the appender only joins.
+
+    `before` is what is written before it, each with a comma behind it: what its sign-in tells the devices' lanes.
+    """
 
     event: NewEvent
     encoded: bytes
+    before: bytes = b""
 
 
 def encode_row(event: NewEvent) -> Row:
     """Encode an event for the log."""
-    return Row(event, msgspec.json.encode(event))
+    told = tell_devices(event)
+    before = b"".join([msgspec.json.encode(one) + b"," for one in told]) if told else b""
+    return Row(event, msgspec.json.encode(event), before)
 
 
 def write_batch(connection: Connection, rows: Sequence[Row]) -> list[UUID]:
@@ -56,7 +63,7 @@ def write_within(connection: Connection, rows: Sequence[Row]) -> list[UUID]:
 
 def _prepare(rows: Sequence[Row]) -> tuple[str, Jsonb]:
     needs_dedup = any(row.event.dedup_key is not None for row in rows)
-    encoded = b"[" + b",".join([row.encoded for row in rows]) + b"]"
+    encoded = b"[" + b",".join([row.before + row.encoded for row in rows]) + b"]"
     return APPEND_WITH_DEDUP if needs_dedup else APPEND, pack_encoded(encoded)
 
 

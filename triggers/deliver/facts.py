@@ -6,15 +6,17 @@ from uuid import UUID
 
 import msgspec
 
+from tracking.erasure.periods import find_ended, load_links
 from tracking.event import DERIVED, IMPORT
 from tracking.log.read import LoggedEvent
 from tracking.log.write import Connection
-from tracking.profiles import OPEN, PROFILE_COLUMNS, ProfileState, load_person, make_state
+from tracking.profiles import PROFILE_COLUMNS, ProfileState, load_people, load_person, make_state
 from tracking.queries import find_events, find_last_activity, find_named_events
 from tracking.registry import Registry
 from triggers.deliver.claim import Claimed
 from triggers.rules.definition import Abandonment, Always, EventTrigger, RuleDefinition
 from triggers.rules.parse import parse_definition
+from triggers.rules.reentry import check_reentry
 from triggers.rules.wait_key import keys_fit, read_wait_key
 
 _LOCK_PERSON = f"select {PROFILE_COLUMNS} from profile where id = %s for no key update"
@@ -29,9 +31,12 @@ _DETECTING = """
 select definition from triggers_ruleversion where rule_id = %s and from_seq < %s order by from_seq desc limit 1
 """
 _EARLIER = """
-select exists (select from activation a join activation own on own.id = %s
-                where a.rule_id = own.rule_id and a.profile_id = any(%s) and a.profile_id <> own.profile_id
-                  and a.event_seq < own.event_seq and a.released_seq is null)
+select a.occurred_at, own.occurred_at
+  from activation own,
+       unnest(%s::uuid[], %s::bigint[], %s::bigint[]) span (profile_id, since, until)
+  join activation a using (profile_id)
+ where own.id = %s and a.rule_id = own.rule_id and a.profile_id <> own.profile_id
+   and a.event_seq > since and a.event_seq <= until and a.event_seq < own.event_seq and a.released_seq is null
 """
 _ALL = 1 << 62
 
@@ -57,7 +62,10 @@ def load_standing(connection: Connection, claimed: Claimed) -> Standing | None:
 
     None when the rule, the person or the event is no longer there.
     """
-    person = lock_person(connection, claimed.profile_id)
+    event = find_events(connection, [claimed.event_id]).get(claimed.event_id)
+    if event is None:
+        return None
+    person = lock_person(connection, _find_owner(connection, claimed.profile_id, event.seq))
     if person is None:
         return None
     values = {
@@ -68,8 +76,7 @@ def load_standing(connection: Connection, claimed: Claimed) -> Standing | None:
         "activation": claimed.activation_id,
     }
     row = connection.execute(_STANDING, values).fetchone()
-    event = find_events(connection, [claimed.event_id]).get(claimed.event_id)
-    if row is None or event is None:
+    if row is None:
         return None
     return Standing(
         now=row[0],
@@ -83,6 +90,16 @@ def load_standing(connection: Connection, claimed: Claimed) -> Standing | None:
     )
 
 
+def _find_owner(connection: Connection, profile_id: UUID, seq: int) -> UUID:
+    """Return whose an event of a profile is: of a device that changed hands, theirs who had it at that place."""
+    person = load_person(connection, profile_id)
+    if person is None or _is_theirs(person, profile_id, seq):
+        return profile_id
+    state = load_people(connection, [profile_id]).get(profile_id)
+    ended = find_ended(load_links(connection, [profile_id]), state is not None and state.user_id is not None)
+    return next((period.owner for period in ended if period.since < seq <= period.until), profile_id)
+
+
 def _is_theirs(person: ProfileState, profile_id: UUID, seq: int) -> bool:
     return any(own == profile_id and since < seq <= until for own, since, until in person.spans)
 
@@ -94,11 +111,12 @@ def lock_person(connection: Connection, profile_id: UUID) -> ProfileState | None
     In a ring that the evaluator has not cut yet it is whoever comes by twice.
     """
     seen: set[UUID] = set()
+    locked: ProfileState | None = None
     while True:
         person = load_person(connection, profile_id)
         row = connection.execute(_LOCK_PERSON, (person.id,)).fetchone() if person is not None else None
         if row is None:
-            return None
+            return locked
         locked = make_state(row)
         if locked.linked_to is None or locked.id in seen:
             return locked
@@ -146,12 +164,14 @@ def _was_in_silence(history: LoggedEvent, silence: LoggedEvent) -> bool:
 
 
 def is_double(connection: Connection, standing: Standing, activation_id: UUID) -> bool:
-    """Whether the rule, which does not match every time, matched another of the person's profiles before."""
-    ids = [profile_id for profile_id, _, until in standing.person.spans if until == OPEN]
-    if isinstance(standing.definition.reentry, Always) or len(ids) < 2:
+    """Whether the rule, by its word on starting again, started too early: for another of the person's profiles, which
+    joined only later, it had started before."""
+    spans = standing.person.spans
+    if isinstance(standing.definition.reentry, Always) or len(spans) < 2:
         return False
-    row = connection.execute(_EARLIER, (activation_id, ids)).fetchone()
-    return bool(row and row[0])
+    rows = connection.execute(_EARLIER, (*map(list, zip(*spans, strict=True)), activation_id)).fetchall()
+    earlier = [row[0] for row in rows]
+    return bool(rows) and not check_reentry(standing.definition.reentry, earlier, rows[0][1]).is_allowed
 
 
 def _find_wait(connection: Connection, standing: Standing, detector: dict[str, Any]) -> Abandonment | None:

@@ -2,8 +2,9 @@
 
 What one lane has to tell another travels as an event in the other lane, with a computed id:
 
-- `$linked` asks the joining profile's lane. Who signed in last has it (`tracking/claims.py`): what came before is the
-  first one's, and each later period that of who signed in then.
+- `$linked` asks the joining profile's lane: a sign-in tells it at once (`tracking/sign_ins.py`), whatever else names a
+  person and a device when this lane comes to it. Who signed in last has it (`tracking/claims.py`): what came before is
+  the first one's, and each later period that of who signed in then.
 - `$adopted` hands its waits, traits and place in the log over to the known profile's lane, once a period.
 - `$follow` points to each further event of the joined profile, which is decided in the known profile's lane under its
   own id.
@@ -79,11 +80,15 @@ def _ask(
     What came back to somebody again and again is nobody's: an id that many share must not make their spans endless.
     """
     properties = {"profile": str(state.id), "user_id": state.user_id, "known": known, "seq": seq, "origin": origin}
-    if len(state.joined.get(profile_id.hex, ())) >= 2 * MAX_PERIODS:
+    if _is_worn(state, profile_id.hex):
         return _tell(cause, LINKED, profile_id, properties | {"nobody": True}, state.id.hex)
     state.asked = [*state.asked, profile_id.hex]
     state.is_changed = True
     return _tell(cause, LINKED, profile_id, properties, state.id.hex)
+
+
+def _is_worn(state: ProfileState, profile: str) -> bool:
+    return len(state.joined.get(profile, ())) >= 2 * MAX_PERIODS
 
 
 def answer_link(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> list[NewEvent]:
@@ -107,6 +112,7 @@ def _hand_over(event: LoggedEvent, state: ProfileState, timers: TimerBook, targe
         timers.clear(timer)
     properties = {
         "profile": str(state.id),
+        "user_id": event.properties.get("user_id"),
         "joined": state.joined | {state.id.hex: state.joined.get(state.id.hex, [0, OPEN])},
         "asked": state.asked,
         "traits": state.traits,
@@ -133,10 +139,14 @@ def _tell_of_end(event: LoggedEvent, state: ProfileState, former: UUID, seq: int
 
 
 def adopt(event: LoggedEvent, state: ProfileState, timers: TimerBook) -> None:
-    """Take over what a joined profile hands over. Of two waits for the same thing the later one counts."""
+    """Take over what a joined profile hands over. Of two waits for the same thing the later one counts.
+
+    One that came back again and again is nobody's, as it will be told: another span of it would be one too many.
+    """
     given = event.properties
     state.last_activity = None
-    state.joined = {**given["joined"], **state.joined, **_merge_spans(given["joined"], state.joined)}
+    joined = {one: spans for one, spans in given["joined"].items() if not _is_worn(state, one)}
+    state.joined = {**joined, **state.joined, **_merge_spans(joined, state.joined)}
     state.asked = list(dict.fromkeys([*state.asked, *given.get("asked", [])]))
     take_over(state, event)
     seen_at = msgspec.convert(given["seen_at"], datetime | None)
