@@ -3,98 +3,80 @@
 What a client sends where it knows no id would make one person of strangers. There are three kinds of it, of which no
 system gives any to a person: how languages write "no value" (`undefined`, `None`, `(null)`, `NaN`, `[object Object]`,
 `true`, 0, -1, a nil UUID); names and words that stand where an id belongs (`user_id`, `anonymous`, `guest`, a
-template's `{{ user.id }}` that nobody filled in); and ids that many devices share by a fault of their makers.
+template's `{{ user.id }}` that nobody filled in), alone, beside each other (`user-undefined`, `guest@guest.com`) or
+written in other letters; and ids that many devices share by a fault of their makers.
 ALLOWED_IDS allows those that an installation gives to somebody nonetheless.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import unquote
 
 import msgspec
 
-from tracking.event import ALIAS, Item
+from tracking.event import ALIAS, GROUP, Item
 
 MARK = "$placeholder_ids"
 """In an event's context: the ids that were given and are none, by field."""
 
+_OTHER_IDS = {ALIAS: "previous_id", GROUP: "group_id"}
+"""What else names somebody, among the properties."""
+
 PLACEHOLDER = "placeholder_id"
 """The code of a rejection for such an id."""
 MAX_SHOWN = 100
-_AROUND = " \t\r\n\v\f\u00a0\u200b\ufeff\"'`()[]{}<>"
-_ZERO = "0-.:"
-_NOBODY = frozenset(
-    {
+_NO_VALUE = frozenset(
+    ["undefined", "null", "none", "nil", "nan", "infinity", "inf", "true", "false", "nsnull", "nullptr", "dbnull"]
+)
+_ANYBODY = frozenset(["anon", "anonymous", "anonymoususer", "guest", "guestuser", "unknown", "unknownuser"])
+_FIELDS = frozenset(
+    ["id", "uid", "uuid", "guid", "email", "userid", "customerid", "clientid", "contactid", "memberid", "visitorid"]
+) | {"deviceid", "anonymousid", "distinctid"}
+_SAYS_NOTHING = _NO_VALUE | _ANYBODY | _FIELDS
+_BESIDE = frozenset(
+    ["user", "customer", "client", "contact", "member", "visitor", "profile", "person", "account", "device", "distinct"]
+) | {"your", "my", "the", "here", "not", "set", "some", "optional", "object", "void", "example"}
+"""Words that say no more when they stand beside one that says nothing: "YOUR_USER_ID_HERE", "user-undefined"."""
+_DIGITS = frozenset("01")
+"""What is added to no value, or written behind it: "NaN-1", "null.0", "void 0"."""
+_LISTED = frozenset(
+    [
         # No value.
-        "undefined",
-        "null",
-        "none",
-        "nil",
-        "nan",
-        "infinity",
-        "true",
-        "false",
-        "-1",
-        "-inf",
-        "n/a",
         "na",
-        "#n/a",
-        "\\n",
-        "0x0",
+        "n_a",
+        "void_0",
         "symbol",
         "not_set",
         "f" * 32,
-        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "ffffffff_ffff_ffff_ffff_ffffffffffff",
         # Somebody, whoever it may be.
-        "anon",
-        "anonymous",
-        "anonymous_user",
-        "anonymoususer",
-        "guest",
-        "guest_user",
-        "unknown",
-        "unknown_user",
         "not_authenticated",
         "not_logged_in",
         "logged_out",
-        # The name of the field.
-        "id",
-        "uid",
-        "uuid",
-        "email",
-        "user_id",
-        "userid",
-        "user.id",
-        "your_id",
-        "your_user_id",
-        "anonymous_id",
-        "anonymousid",
-        "distinct_id",
-        "distinctid",
-        "client_id",
-        "clientid",
-        "customer_id",
-        "customerid",
-        "device_id",
-        "deviceid",
         # Shared by many: an Android build, a faulty series of Androids, what iOS gives for a hardware address, what
         # networks give all of their devices, the number of phones that have none.
         "lmy47d",
         "9774d56d682e549c",
-        "02:00:00:00:00:00",
-        "ff:ff:ff:ff:ff:ff",
+        "02_00_00_00_00_00",
+        "ff_ff_ff_ff_ff_ff",
         "004999010640000",
-    }
+    ]
 )
-_NO_VALUE = re.compile(r"[\W_]*(?:(?:undefined|null|none|nil|nan|nsnull|optional)(?:[\W_]+|$))+")
-"""Whatever is written around or between them: "null,null", "Optional(nil)", "undefined@undefined"."""
-_SURE_ENDS, _HEX_ENDS, _LONG = "123456789", "abcde", 20
+"""By their words, with `_` between them."""
+_NUMBERS = re.compile(r"[+-]?0[xbo]?[0.,:;\s-]*(?:e[+-]?0+)?n?|-1(?:\.0+)?|\\n|#(?:ref|value|name|num|div/0)[!?]")
 _TEMPLATE = re.compile(
-    r"""\{\{.*\}\}|\{%.*%\}|[$#%]\{.*\}|<[%?].*[%?]>|%.*%|\*\|.*\|\*|\[\[.*\]\]|\[object\ \w+\]
-    |\{[a-z_][\w.]*\}|(?-i:\$[A-Z_]+)|%[sdi]""",
+    r"""\{\{[^{}]*\}\} | \{%[^%]*%\} | [$\#%@]\{[^{}]*\} | \{[!$]?[a-z_][a-z_.]*\} | <%[^%]*%> | <\?[^?]*\?>
+    | \*\|[^|]*\|\* | \[\[[^][]*\]\] | \[object\ \w+\] | %[sdi]\Z | \A%.*%\Z | (?-i:\A\$[A-Z_]+\Z)""",
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
-_UNSEEN = re.compile("[\u200b\u200c\u200d\u2060\ufeff]")
+_WORDS = re.compile(r"[^\W_]+")
+_BLANK_LETTERS = "\u034f\u115f\u1160\u2800"
+_AROUND = " \t\r\n\v\f\0\"'`()[]{}<>"
+_GIVEN = re.compile(r"[a-z0-9][\w@.:|/+-]*[2-9][\w@.:|/+-]*", re.ASCII | re.IGNORECASE)
+_RARE_STARTS = frozenset(["97", "lm", "02", "00", "ff"])
+_MOST = 500
 
 _allowed: frozenset[str] = frozenset()
 
@@ -103,6 +85,7 @@ def allow_ids(ids: Iterable[str]) -> None:
     """Take these for ids, whatever the list says."""
     global _allowed
     _allowed = frozenset(given.strip().lower() for given in ids)
+    _judge.cache_clear()
 
 
 def write_id(value: object) -> str | None:
@@ -112,27 +95,41 @@ def write_id(value: object) -> str | None:
 
 def means_nobody(given: str) -> bool:
     """Whether an id, of a user or of a device, is none that a system gives; case and what stands around it aside."""
-    if given[:1].isalnum() and (given[-1] in _SURE_ENDS or (len(given) > _LONG and given[-1] in _HEX_ENDS)):
-        # Of what is listed nothing looks so: the hot path asks for every id.
+    if given[:2].lower() not in _RARE_STARTS and _GIVEN.fullmatch(given):
+        # Of what means nobody nothing looks so: the hot path asks for each id.
         return False
-    text = unquote(given) if "%" in given else given
-    bare = (text if text.isascii() else _UNSEEN.sub("", text)).strip(_AROUND).lower()
-    is_none = (
-        bare in _NOBODY
-        or not bare.strip(_ZERO)
-        or _NO_VALUE.fullmatch(bare) is not None
-        or _fold(bare) in _FOLDED
-        or (not given[0].isalnum() and _TEMPLATE.fullmatch(given.strip()) is not None)
+    return len(given) <= _MOST and _judge(given)
+
+
+@lru_cache(maxsize=10_000)
+def _judge(given: str) -> bool:
+    decoded = (unquote(given) if "%" in given else given).strip()
+    says_nothing = _TEMPLATE.search(decoded) is not None or _says_nothing(_fold(decoded).strip(_AROUND))
+    return says_nothing and given.strip().lower() not in _allowed
+
+
+def _says_nothing(text: str) -> bool:
+    name, _, host = text.rpartition("@")
+    # Of an address the last part says nothing: "none@none.com".
+    words = _WORDS.findall(f"{name} {host.rpartition('.')[0] or host}" if name else text)
+    known = set(words)
+    allowed = _SAYS_NOTHING | _BESIDE
+    return (
+        not words
+        or (known <= _BESIDE and text[-1:] in "-_:")
+        or (not known.isdisjoint(_SAYS_NOTHING) and known <= allowed)
+        or (not known.isdisjoint(_NO_VALUE) and known <= allowed | _DIGITS)
+        or "_".join(words) in _LISTED
+        or _NUMBERS.fullmatch(text) is not None
     )
-    return is_none and given.strip().lower() not in _allowed
 
 
 def _fold(text: str) -> str:
-    """Write blanks, hyphens and underscores alike, and none around it."""
-    return text.replace("-", "_").replace(" ", "_").strip("_:")
-
-
-_FOLDED = frozenset(_fold(listed) for listed in _NOBODY) - {"1"}
+    """Write letters that only look different alike, and leave out those that nobody sees."""
+    if text.isascii():
+        return text.lower()
+    text = unicodedata.normalize("NFKC", text)
+    return "".join([one for one in text if one not in _BLANK_LETTERS and unicodedata.category(one)[0] != "C"]).lower()
 
 
 def choose_id(*given: str | None) -> str | None:
@@ -143,7 +140,7 @@ def choose_id(*given: str | None) -> str | None:
 
 def describe_placeholder(given: str) -> str:
     """Return why an id is rejected."""
-    return f"The id {given[:MAX_SHOWN]!r} stands for nobody. Send the person's own id, or none."
+    return f"The id {given[:MAX_SHOWN]!r} stands for nobody. Send the real id, or none."
 
 
 def find_placeholder(item: Item) -> tuple[str, str] | None:
@@ -153,23 +150,21 @@ def find_placeholder(item: Item) -> tuple[str, str] | None:
         return "user_id", user_id
     if anonymous_id is not None and means_nobody(anonymous_id):
         return "anonymous_id", anonymous_id
-    if item.name == ALIAS:
-        previous = item.properties.get("previous_id")
-        if isinstance(previous, str) and means_nobody(previous):
-            return "previous_id", previous
-    return None
+    other = _OTHER_IDS.get(item.name)
+    named = item.properties.get(other) if other else None
+    return (other, named) if other and isinstance(named, str) and means_nobody(named) else None
 
 
 def drop_placeholders(item: Item) -> Item:
     """Return an item without an id that stands for nobody, marked, where another one says who did it.
 
-    Where none does the item stays as it is, and is rejected, as is an alias: it says nothing but two ids. A message id
-    of this kind tells no retry: without it the event is one of its own.
+    Where none does the item stays as it is, and is rejected, as is an alias: it says nothing but two ids. So is a group
+    without an id of its own. A message id of this kind tells no retry: without it the event is one of its own.
     """
     if item.message_id is not None and means_nobody(item.message_id):
         item = drop_id(item, "message_id")
     found = find_placeholder(item)
-    if found is None or item.name == ALIAS:
+    if found is None or item.name == ALIAS or found[0] == _OTHER_IDS.get(item.name):
         return item
     field, _ = found
     other = item.anonymous_id if field == "user_id" else item.user_id

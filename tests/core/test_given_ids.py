@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracking.event import ALIAS, Item
-from tracking.given_ids import _NOBODY, MARK, allow_ids, choose_id, drop_placeholders, means_nobody
+from tracking.event import ALIAS, GROUP, Item
+from tracking.given_ids import _LISTED, _SAYS_NOTHING, MARK, allow_ids, choose_id, drop_placeholders, means_nobody
 from tracking.schema.validate import check_item
 
 NOBODY = [
@@ -87,6 +87,62 @@ NOBODY = [
     "ff:ff:ff:ff:ff:ff",
     "004999010640000",
     "02:00:00:00:00:00",
+    # Encoded, in a list, with something behind it, in other letters, with what nobody sees.
+    "%7B%7Bcustomer.id%7D%7D",
+    "[object%20Object]",
+    "[object Object],[object Object]",
+    "undefined,undefined",
+    "NaN-1",
+    "undefined-1",
+    "undefined-0",
+    "null.0",
+    "null,0",
+    "0,0",
+    "+0",
+    "0e0",
+    "0n",
+    "0x0",
+    "-1.0",
+    "%00",
+    "\0",
+    "void 0",
+    "\uff10",
+    "\uff4e\uff55\uff4c\uff4c",
+    "\u3164",
+    "\u2800",
+    "\u00ad",
+    "nu\u00adll",
+    "*",
+    "?",
+    "***",
+    "--",
+    # Places that nobody filled in.
+    "[%user_id%]",
+    "{$userId}",
+    "{!Contact.Id}",
+    "@@ID@@",
+    "##USER_ID##",
+    "@{user.id}",
+    "YOUR_USER_ID_HERE",
+    "user-{{user.id}}",
+    "user-${id}",
+    "user-%s",
+    "{{user.id}}-1",
+    # No value, behind a prefix.
+    "user-undefined",
+    "user_null",
+    "customer:None",
+    "user-",
+    "nullptr",
+    "DBNull",
+    "Some(None)",
+    "#REF!",
+    "#DIV/0!",
+    # An address stands for a user id.
+    "none@none.com",
+    "guest@guest.com",
+    "undefined@undefined.undefined",
+    "null@example.com",
 ]
 UUID4 = "6f4d9f54-265b-4b90-814c-d7017e14e736"
 SOMEBODY = [
@@ -106,6 +162,23 @@ SOMEBODY = [
     "<ada@shop.example>",
     "o'neill",
     "$company_acme",
+    "user-0",
+    "guest-1",
+    "id-1",
+    "ada@null.example",
+    "guest@shop.example",
+    "user@example.com",
+    "nina",
+    "true-north",
+    "void",
+    "object",
+    "100%25",
+    "a%20b",
+    "\u4f60\u597d",
+    "{deadbeef-01}",
+    "x0",
+    "n",
+    "acme:undefined",
 ]
 
 
@@ -125,7 +198,7 @@ def test_an_id_that_no_system_gives_means_nobody(given_id: str) -> None:
     assert means_nobody(given_id)
 
 
-@pytest.mark.parametrize("given_id", sorted(_NOBODY))
+@pytest.mark.parametrize("given_id", sorted(_LISTED | _SAYS_NOTHING))
 def test_what_is_listed_means_nobody_however_it_is_written(given_id: str) -> None:
     for written in (given_id, given_id.upper(), f" {given_id}", f"{given_id} ", f"'{given_id}'", f"<{given_id}>"):
         assert means_nobody(written), written
@@ -166,6 +239,7 @@ def test_an_event_is_kept_under_its_other_id_and_says_so() -> None:
         ({"anonymous_id": "null"}, "anonymous_id"),
         ({"user_id": "0", "anonymous_id": "anonymous"}, "user_id"),
         ({"name": ALIAS, "user_id": "ada", "properties": {"previous_id": "undefined"}}, "previous_id"),
+        ({"name": GROUP, "user_id": "ada", "properties": {"group_id": "undefined"}}, "group_id"),
         ({"name": ALIAS, "user_id": "0", "anonymous_id": "d", "properties": {"previous_id": "d"}}, "user_id"),
     ],
 )
