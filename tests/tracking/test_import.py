@@ -215,6 +215,44 @@ def test_a_type_that_is_named_counts_and_what_is_not_of_it_is_refused(source: So
         load(path, "--types=total:float")
 
 
+def test_a_column_that_a_csv_file_does_not_have_is_said_before_anything_is_imported(
+    source: Source, tmp_path: Path
+) -> None:
+    path = write_csv(tmp_path)
+    for option in ("--types=price:number", "--anonymous-id-column=price"):
+        with pytest.raises(
+            CommandError, match=r"There is no column price in history\.csv\. There are: customer, kind,"
+        ):
+            load(path, *COLUMNS, option)
+    assert not Event.objects.exists()
+
+
+def test_a_type_that_is_named_counts_among_nested_properties_too(source: Source, tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    row = {"event": "order", "user_id": "ada", "timestamp": (NOW - timedelta(days=1)).isoformat()}
+    path.write_text(json.dumps(row | {"properties": {"price": "24.26"}}) + "\n")
+
+    said = load(path, "--types=price:number,total:number")
+
+    assert Event.objects.get().properties == {"price": 24.26}
+    assert "--types names total, which no row has." in said
+
+
+@pytest.mark.parametrize(("size", "imported", "code"), [(200_000, 2, "event_too_large"), (20 << 20, 1, "invalid_csv")])
+def test_a_field_of_any_length_is_refused_in_words(
+    source: Source, tmp_path: Path, size: int, imported: int, code: str
+) -> None:
+    path = tmp_path / "history.csv"
+    moment = (NOW - timedelta(days=1)).isoformat()
+    rows = [f"ada,order,{moment},{note}" for note in ("a", "x" * size, "b")]
+    path.write_text("\n".join(["user_id,event,timestamp,note", *rows]))
+
+    said = load(path)
+
+    assert f"{imported} events imported, 1 rows refused" in said
+    assert f"1 × {code}, first in row 2" in said
+
+
 def test_an_unknown_source_or_file_is_said_in_a_sentence(source: Source, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="There is no file"):
         load(tmp_path / "nothing.csv")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 
@@ -15,6 +15,7 @@ from tracking.importing.types import ColumnTypes, NotOfType
 from tracking.wire.fields import parse_leniently, read_id
 
 _EMPTY = ("", None)
+_MOST_FIELD = 16 << 20
 FIELDS = ("event", "user_id", "anonymous_id", "message_id", "timestamp")
 
 
@@ -48,14 +49,25 @@ def _find_own(columns: tuple[str, ...]) -> frozenset[str]:
     return frozenset((*columns, "properties"))
 
 
+def is_csv(path: Path) -> bool:
+    """Whether a file is read as CSV, by its name."""
+    return path.suffix.lower() == ".csv"
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the names of a CSV file's columns."""
+    with _open_csv(path) as file:
+        return next(csv.reader(file), [])
+
+
 def read_rows(path: Path, start: int = 1) -> Iterator[Row | Rejection]:
     """Yield the rows of a CSV (with a header) or JSON Lines file from a line on."""
-    reader = _read_csv(path) if path.suffix.lower() == ".csv" else _read_json_lines(path)
+    reader, code = (_read_csv(path), "invalid_csv") if is_csv(path) else (_read_json_lines(path), "invalid_json")
     for line, row in enumerate(reader, 1):
         if line < start:
             continue
         if isinstance(row, str):
-            yield Rejection(index=line, code="invalid_json", message=row)
+            yield Rejection(index=line, code=code, message=row)
         else:
             yield Row(line, *row)
 
@@ -69,17 +81,17 @@ def make_item(row: Row, mapping: ColumnMap) -> Item | Rejection:
     own = mapping.own
     name = str(taken.get("event") or mapping.constant_event or "")
     properties = {column: value for column, value in row.columns.items() if value not in _EMPTY and column not in own}
+    nested = row.columns.get("properties")
+    if isinstance(nested, dict):
+        properties = nested | properties
+    elif nested not in _EMPTY:
+        properties["properties"] = nested
     if mapping.types is not None:
         for column, value in properties.items():
             try:
                 properties[column] = mapping.types.read(name, column, value)
             except NotOfType as error:
                 return Rejection(index=row.line, code="invalid_type", field=column, message=str(error))
-    nested = row.columns.get("properties")
-    if isinstance(nested, dict):
-        properties = nested | properties
-    elif nested not in _EMPTY:
-        properties["properties"] = nested
     moment = _read_moment(taken.get("timestamp"), mapping.zone)
     if moment is None:
         message = _say_what_is_wanted(taken.get("timestamp"))
@@ -99,17 +111,26 @@ def make_item(row: Row, mapping: ColumnMap) -> Item | Rejection:
     )
 
 
-def _read_csv(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+def _open_csv(path: Path) -> TextIO:
+    # The library's own bound is below what an event may hold.
+    csv.field_size_limit(_MOST_FIELD)
+    return path.open(newline="", encoding="utf-8-sig", errors="replace")
+
+
+def _read_csv(path: Path) -> Iterator[tuple[bytes, dict[str, Any]] | str]:
+    with _open_csv(path) as file:
         reader = csv.reader(file)
         names = next(reader, [])
-        for values in reader:
-            if not values:
-                continue
-            columns: dict[str, Any] = dict(zip(names, values, strict=False))
-            if len(values) > len(names):
-                columns["extra_columns"] = values[len(names) :]
-            yield repr(columns).encode(), columns
+        try:
+            for values in reader:
+                if not values:
+                    continue
+                columns: dict[str, Any] = dict(zip(names, values, strict=False))
+                if len(values) > len(names):
+                    columns["extra_columns"] = values[len(names) :]
+                yield repr(columns).encode(), columns
+        except csv.Error as error:
+            yield f"Nothing is read from this row on: {error}. A quote that is not closed may have begun here."
 
 
 def _read_json_lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any]] | str]:

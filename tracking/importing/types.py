@@ -26,6 +26,7 @@ class ColumnTypes:
     def __init__(self, named: Mapping[str, str], find_known: Callable[[str], Mapping[str, str]]) -> None:
         self.named = named
         self.converted: dict[tuple[str, str], str] = {}
+        self.unmet = set(named)
         self._find_known = find_known
         self._known: dict[str, Mapping[str, str]] = {}
 
@@ -34,6 +35,8 @@ class ColumnTypes:
 
         What is only known from elsewhere changes no text that is not of that type.
         """
+        if column in self.named:
+            self.unmet.discard(column)
         if not isinstance(value, str):
             return value
         if column in self.named:

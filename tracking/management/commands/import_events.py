@@ -16,7 +16,7 @@ from tqdm import tqdm
 from engagement.lib.interpreter import tune_interpreter
 from tracking.event import Rejection
 from tracking.importing.load import LoadReport, load_items
-from tracking.importing.rows import FIELDS, ColumnMap, Row, make_item, read_rows
+from tracking.importing.rows import FIELDS, ColumnMap, Row, is_csv, make_item, read_header, read_rows
 from tracking.importing.types import ColumnTypes, load_known_types, parse_types
 from tracking.log.partitions import AHEAD, ensure_partitions
 from tracking.models import Source
@@ -57,8 +57,9 @@ class Command(BaseCommand):
             columns={field: options[field] for field in FIELDS},
             zone=_read_zone(options["time_zone"]),
             constant_event=options["constant_event"],
-            types=_read_types(options["types"], is_text=path.suffix.lower() == ".csv"),
+            types=_read_types(options["types"], is_text=is_csv(path)),
         )
+        _check_columns(path, mapping)
         retention = timedelta(days=settings.RETENTION_DAYS)
         ensure_partitions(datetime.now(UTC) - retention - timedelta(days=2), datetime.now(UTC) + AHEAD)
         self._load(path, mapping, source, retention, options)
@@ -136,10 +137,13 @@ def _say_age(report: LoadReport, retention: timedelta) -> list[str]:
 
 
 def _say_types(types: ColumnTypes | None) -> list[str]:
-    if types is None or not types.converted:
+    if types is None:
         return []
+    unmet = [f"--types names {', '.join(sorted(types.unmet))}, which no row has."] if types.unmet else []
+    if not types.converted:
+        return unmet
     said = ", ".join(f"{event}.{column} ({kind})" for (event, column), kind in sorted(types.converted.items())[:20])
-    return [f"Not text, since the schema or the apps' own events say so: {said}."]
+    return [*unmet, f"Not text, since the schema or the apps' own events say so: {said}."]
 
 
 def _read_types(text: str, *, is_text: bool) -> ColumnTypes:
@@ -148,6 +152,17 @@ def _read_types(text: str, *, is_text: bool) -> ColumnTypes:
         return ColumnTypes(parse_types(text), load_known_types if is_text else lambda event: {})
     except ValueError as error:
         raise CommandError(str(error)) from None
+
+
+def _check_columns(path: Path, mapping: ColumnMap) -> None:
+    """Of a CSV file all columns are known before anything is imported: a name that is none of them is a mistake."""
+    if not is_csv(path) or mapping.types is None:
+        return
+    header = read_header(path)
+    asked = {column for field, column in mapping.columns.items() if column != field} | set(mapping.types.named)
+    if unknown := asked.difference(header):
+        told = f"There is no column {', '.join(sorted(unknown))} in {path.name}."
+        raise CommandError(f"{told} There are: {', '.join(header)}.")
 
 
 def _read_zone(name: str | None) -> zoneinfo.ZoneInfo | None:
@@ -163,7 +178,7 @@ def _count_lines(path: Path) -> int:
     """Count quickly, for the progress bar only: a quoted line break counts as a row."""
     with path.open("rb") as file:
         lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
-    return max(lines - (path.suffix.lower() == ".csv"), 0)
+    return max(lines - is_csv(path), 0)
 
 
 def _show(bar: "tqdm[Any]", count: int) -> None:
