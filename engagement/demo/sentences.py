@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from tracking.event import LINKED
 from triggers.policy.decision import SENTENCES, Reason
 from triggers.rules.wording import describe_duration, join_clauses
 
@@ -28,7 +29,7 @@ _EVENTS: dict[str, Callable[[Properties], str]] = {
     "signed_in": lambda properties: "You signed in",
     "signed_out": lambda properties: "You signed out",
     "$identify": lambda properties: "The shop said who you are, and your mail address",
-    "$linked": lambda properties: "What you did before you signed in is now yours",
+    LINKED: lambda properties: "What you did before you signed in is now yours",
 }
 _HIDDEN = frozenset({"$adopted", "$follow", "$unlinked", "$not_sent"})
 _HINTS = {
@@ -41,7 +42,8 @@ _HINTS = {
 
 def describe_event(name: str, properties: Properties) -> str | None:
     """Say what the visitor did; None for what only the platform's bookkeeping needs."""
-    if name in _HIDDEN:
+    if name in _HIDDEN or (name == LINKED and "seq" not in properties):
+        # A sign-in tells its device as well; the evaluator says so once more, behind it.
         return None
     known = _EVENTS.get(name)
     return known(properties) if known else f"The page reported `{name}`"
