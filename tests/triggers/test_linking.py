@@ -183,6 +183,24 @@ def test_only_a_server_may_alias_two_known_people(source: Source) -> None:
     assert Profile.objects.get(pk=compute_user_profile_id("old")).linked_to == compute_user_profile_id("new")
 
 
+@pytest.mark.parametrize("name", ["signed_in", "$identify"])
+def test_a_device_joins_through_an_id_that_is_somebody_elses_by_now(source: Source, name: str) -> None:
+    report("view", source=source, user_id="old")
+    report("view", source=source)
+    evaluate()
+    report("$alias", source=source, properties={"previous_id": "old"})
+    evaluate()
+    make_rule(trigger=ON_CART)
+    report(name, source=source, user_id="old", anonymous_id="tab")
+    evaluate()
+
+    browse(source, "add_to_cart")
+    evaluate()
+
+    assert Activation.objects.get().profile_id == compute_user_profile_id(ADA)
+    assert audit().is_clean
+
+
 def test_an_alias_of_an_anonymous_id_joins_it(source: Source) -> None:
     browse(source, "a", device="phone")
     report("$alias", source=source, properties={"previous_id": "phone"}, is_public=True)

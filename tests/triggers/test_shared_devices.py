@@ -3,6 +3,7 @@
 import time
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from random import Random
 from typing import Any
 
 import pytest
@@ -24,12 +25,12 @@ from tests.cast import (
 )
 from tests.mail_server import MailServer
 from tracking.event import compute_anonymous_profile_id, compute_user_profile_id
-from tracking.log.read import load_bound
+from tracking.log.read import find_lagging_lanes, load_bound
 from tracking.models import Event, Profile, Source
 from triggers.admin.timeline import find_spans
 from triggers.audit.compare import audit
 from triggers.evaluate import linking
-from triggers.evaluate.run import PassReport
+from triggers.evaluate.run import CONSUMER, PassReport
 from triggers.models import Activation
 from triggers.worker import get_worker
 
@@ -124,6 +125,49 @@ def test_each_period_is_theirs_who_signed_in_last(
     assert audit().is_clean
 
 
+@pytest.fixture
+def mail_rule(source: Source) -> None:
+    make_rule(trigger=ON_CART, template=make_template(subject="{{ event.cart_id }}").pk)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(actions=ACTIONS, chance=st.randoms(use_true_random=False))
+def test_each_message_reaches_whose_it_is_whichever_lane_is_faster(
+    source: Source, server: MailServer, mail_rule: None, actions: list[tuple[str, str, bool]], chance: Random
+) -> None:
+    example, model = next(_examples), Model()
+    for number, (name, kind, is_decided) in enumerate(actions):
+        person, device = f"{name}-{example}", f"{kind}-{example}"
+        if name:
+            report("$identify", source=source, user_id=person, anonymous_id=device)
+            model.sign_in(person, device)
+        else:
+            shop(source, f"{example}-{number}", device)
+            model.shop(f"{example}-{number}", device)
+        if is_decided:
+            decide_some_lanes(chance)
+            deliver()
+    for person in model.history:
+        report("$identify", source=source, user_id=person, properties={"traits": {"email": f"{person}@shop.example"}})
+        decide_some_lanes(chance)
+        deliver()
+    evaluate()
+    deliver()
+
+    mailed = sorted((mail["Subject"], mail["To"]) for mail in server.mails if mail["Subject"].startswith(f"{example}-"))
+    assert mailed == sorted((step, f"{one}@shop.example") for one, steps in model.history.items() for step in steps)
+
+
+def decide_some_lanes(chance: Random) -> None:
+    """Decide what is new in a few lanes, as when others work on the rest."""
+    worker = get_worker()
+    bound = load_bound(worker.connection)
+    lagging = find_lagging_lanes(worker.connection, CONSUMER, bound)
+    worker.evaluator.book.refresh(worker.connection)
+    for lane in chance.sample(lagging, chance.randint(0, min(len(lagging), 5))):
+        worker.evaluator._run_lane(lane, bound, time.monotonic() + 5, PassReport())
+
+
 def test_who_signs_in_later_is_not_mailed_the_cart_of_who_was_there_before(source: Source, server: MailServer) -> None:
     make_rule(trigger=CART, template=make_template().pk)
     shop(source, "before ada")
@@ -202,10 +246,9 @@ def test_a_message_planned_for_a_device_waits_until_who_signed_in_is_known(sourc
     shop(source, "before")
     evaluate()
     sign_in(source, "ada")
-    connection, evaluator = get_worker().connection, get_worker().evaluator
-    device_lane = compute_lane(compute_anonymous_profile_id(source.pk, "tablet"))
-    bound = load_bound(connection)
-    evaluator._run_lane(device_lane, bound, time.monotonic() + 5, PassReport())
+    lane = compute_lane(compute_anonymous_profile_id(source.pk, "tablet"))
+    worker = get_worker()
+    worker.evaluator._run_lane(lane, load_bound(worker.connection), time.monotonic() + 5, PassReport())
     deliver()
     assert server.mails == []
     assert the_delivery() == ("planned", "awaits_address")
@@ -214,6 +257,22 @@ def test_a_message_planned_for_a_device_waits_until_who_signed_in_is_known(sourc
     deliver()
 
     assert [mail["To"] for mail in server.mails] == ["ada@shop.example"]
+
+
+@pytest.mark.parametrize("trigger", [CART, {"kind": "inactivity", "after": 3600}], ids=["cart", "quiet"])
+def test_a_silence_of_who_had_the_device_before_does_not_take_it_back(source: Source, trigger: dict[str, Any]) -> None:
+    make_rule(trigger=trigger)
+    sign_in(source, "ada")
+    report("add_to_cart", source=source, user_id="ada", anonymous_id="tablet", properties={"cart_id": "ada's"})
+    evaluate()
+    sign_in(source, "bob")
+    evaluate()
+
+    pass_time(2 * 3600)
+    assert scan() == 1
+
+    assert load_owner(source) == "bob"
+    assert audit().is_clean
 
 
 @pytest.mark.parametrize("people", ["ab", "aba", "abab", "abcab"])

@@ -65,7 +65,9 @@ def load_standing(connection: Connection, claimed: Claimed) -> Standing | None:
     event = find_events(connection, [claimed.event_id]).get(claimed.event_id)
     if event is None:
         return None
-    person = lock_person(connection, _find_owner(connection, claimed.profile_id, event.seq))
+    owner = _find_owner(connection, claimed.profile_id, event.seq)
+    # The lane of who signed in for the first time may be behind the device's: they are not there yet.
+    person = lock_person(connection, owner) or lock_person(connection, claimed.profile_id)
     if person is None:
         return None
     values = {

@@ -29,6 +29,7 @@ from tracking.event import (
     ADOPTED,
     ALIAS,
     FOLLOW,
+    IMPORT,
     LINKED,
     LIVE,
     SYSTEM,
@@ -47,8 +48,11 @@ TRAVELLING = frozenset({LINKED, ADOPTED, FOLLOW, UNLINKED})
 
 
 def ask_for_links(event: LoggedEvent, state: ProfileState) -> list[NewEvent]:
-    """Return the requests to join that an event of a known person gives rise to; each profile is asked once."""
-    if state.user_id is None or event.source_id is None:
+    """Return the requests to join that an event of a known person gives rise to; each profile is asked once.
+
+    A silence has the device of the event before it, on which somebody else may have signed in meanwhile.
+    """
+    if state.user_id is None or event.user_id is None or event.source_id is None or event.origin not in (LIVE, IMPORT):
         return []
     wanted: list[tuple[UUID, bool]] = []
     if event.anonymous_id is not None:
