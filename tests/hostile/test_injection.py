@@ -1,6 +1,7 @@
 """Attempts to be code, in everything that a client may write: they come back as data, and nothing else happens."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.urls import reverse
 
 from tests.cast import evaluate, make_template
 from tracking.event import compute_user_profile_id
+from tracking.given_ids import allow_ids
 from tracking.models import Event, Profile
 from tracking.profiles import load_person
 from tracking.queries import find_events
@@ -41,13 +43,21 @@ def keys(log: None) -> SourceKeys:
     return create_source("Shop")[1]
 
 
+@pytest.fixture
+def any_id(keys: SourceKeys) -> Iterator[None]:
+    """Templates that nobody filled in are no ids, unless an installation says so."""
+    allow_ids(ATTEMPTS)
+    yield
+    allow_ids([])
+
+
 def send(keys: SourceKeys, path: str, body: Any) -> Any:
     headers = {"authorization": f"Bearer {keys.secret_key}"}
     return Client().post(path, json.dumps(body), content_type="application/json", headers=headers)
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS)
-def test_what_is_sent_comes_back_as_it_was_sent(keys: SourceKeys, attempt: str) -> None:
+def test_what_is_sent_comes_back_as_it_was_sent(keys: SourceKeys, any_id: None, attempt: str) -> None:
     event = {
         "event": attempt,
         "user_id": attempt,
