@@ -259,6 +259,16 @@ def test_a_message_planned_for_a_device_waits_until_who_signed_in_is_known(sourc
     assert [mail["To"] for mail in server.mails] == ["ada@shop.example"]
 
 
+def test_who_signs_in_is_known_though_their_sign_in_could_not_be_decided(source: Source) -> None:
+    shop(source, "before")
+    sign_in(source, "ada")
+    Event.objects.filter(name="$identify").delete()
+    evaluate()
+
+    assert Profile.objects.get(pk=compute_user_profile_id("ada")).user_id == "ada"
+    assert list_steps("ada") == {"before"}
+
+
 @pytest.mark.parametrize("trigger", [CART, {"kind": "inactivity", "after": 3600}], ids=["cart", "quiet"])
 def test_a_silence_of_who_had_the_device_before_does_not_take_it_back(source: Source, trigger: dict[str, Any]) -> None:
     make_rule(trigger=trigger)
