@@ -181,6 +181,7 @@ def test_an_index_alone_counts_what_is_open_by_reason(client_of_shop: tuple[Clie
         cursor.execute("set local enable_seqscan = off")
         cursor.execute("set local enable_bitmapscan = off")
         cursor.execute("set local enable_sort = off")
+        cursor.execute("set local enable_indexscan = off")
         cursor.execute("set local enable_hashagg = off")
         assert "Index Only Scan using quarantined_reasons" in count_reasons().explain()
 

@@ -148,7 +148,6 @@ class Batch:
             original = self.followed.get(UUID(event.properties["event"]))
             if original is not None:
                 own = msgspec.structs.replace(original, profile_id=state.id, lane=self.lane)
-                self.derived += ask_for_links(own, state)
                 self._decide_own(own, event.seq, state, event.received_at)
         else:
             self.derived += ask_for_links(event, state)

@@ -40,6 +40,7 @@ from tracking.event import (
 )
 from tracking.log.read import LoggedEvent
 from tracking.profiles import OPEN, ProfileState, pair_bounds, take_over
+from tracking.sign_ins import find_devices
 from triggers.detect.timer_book import TimerBook, TimerRow
 
 MAX_PERIODS = 20
@@ -52,7 +53,7 @@ def ask_for_links(event: LoggedEvent, state: ProfileState) -> list[NewEvent]:
 
     A silence has the device of the event before it, on which somebody else may have signed in meanwhile.
     """
-    if state.user_id is None or event.user_id is None or event.source_id is None or event.origin not in (LIVE, IMPORT):
+    if state.user_id is None or event.source_id is None or event.origin not in (LIVE, IMPORT):
         return []
     wanted: list[tuple[UUID, bool]] = []
     if event.anonymous_id is not None:
@@ -83,7 +84,13 @@ def _ask(
 
     What came back to somebody again and again is nobody's: an id that many share must not make their spans endless.
     """
-    properties = {"profile": str(state.id), "user_id": state.user_id, "known": known, "seq": seq, "origin": origin}
+    properties = {
+        "profile": str(state.id),
+        "user_id": cause.user_id or state.user_id,
+        "known": known,
+        "seq": seq,
+        "origin": origin,
+    }
     if _is_worn(state, profile_id.hex):
         return _tell(cause, LINKED, profile_id, properties | {"nobody": True}, state.id.hex)
     state.asked = [*state.asked, profile_id.hex]
@@ -181,7 +188,8 @@ def release(event: LoggedEvent, state: ProfileState, signed_in: Callable[[UUID, 
         for since, last in pair_bounds(state.joined.get(profile_id.hex, ()))
         for end in (since, last)
     ]
-    state.joined = state.joined | {profile_id.hex: bounds} if bounds else state.joined
+    # Also where it was theirs at no time: it holds their request, which an erasure must find.
+    state.joined = state.joined | {profile_id.hex: bounds}
     state.asked = [one for one in state.asked if one != profile_id.hex]
     state.last_activity = None
     state.is_changed = True
@@ -194,15 +202,20 @@ def is_stale(event: LoggedEvent, state: ProfileState | None, followed: dict[UUID
 
     A profile that joins was asked first, and one that follows has joined: whoever comes after an erasure asks anew.
     """
+    if state is not None and not state.joined.keys().isdisjoint(_read_path(event)):
+        return False
     if event.name == ADOPTED:
         return state is None or UUID(event.properties["profile"]).hex not in state.asked
     joined = state.joined if state is not None else {}
+    asked = state.asked if state is not None else []
     if event.name == UNLINKED:
         hexadecimal = UUID(event.properties["profile"]).hex
-        return hexadecimal not in joined and (state is None or hexadecimal not in state.asked)
+        return hexadecimal not in joined and hexadecimal not in asked
     if event.name == FOLLOW:
         original = followed.get(UUID(event.properties["event"]))
-        return original is None or (original.profile_id != event.profile_id and original.profile_id.hex not in joined)
+        # Who passes on what a device does keeps no account of when it was theirs.
+        theirs = {event.profile_id.hex, *joined, *(asked if state is not None and state.linked_to is not None else ())}
+        return original is None or original.profile_id.hex not in theirs
     return False
 
 
@@ -210,6 +223,14 @@ def forward(event: LoggedEvent, state: ProfileState) -> NewEvent:
     """Return what sends an event of a joined profile on to the known one's lane."""
     if state.linked_to is None:
         raise ValueError("only a linked profile forwards")
+    # A device joins the id that was signed in by, and through it whoever that is by now.
+    devices = [compute_anonymous_profile_id(event.source_id or 0, one).hex for one in find_devices(event)]
+    if devices:
+        state.asked = list(dict.fromkeys([*state.asked, *devices]))
+        state.is_changed = True
+    if event.name == UNLINKED:
+        state.asked = [one for one in state.asked if one != UUID(event.properties["profile"]).hex]
+        state.is_changed = True
     path = {"path": [*_read_path(event), state.id.hex]} if state.user_id is not None else {}
     if event.name in TRAVELLING:
         return _tell(event, event.name, state.linked_to, event.properties | path, state.id.hex)
