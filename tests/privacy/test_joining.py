@@ -258,3 +258,18 @@ def test_of_two_ids_that_an_alias_is_about_to_bring_together_both_go_where_both_
     assert find_mentions("ada@example.com", "old-ada", str(old)) == {}
     assert Erasure.objects.exclude(completed_at=None).count() == 2
     assert audit().is_clean
+
+
+def test_who_asked_for_a_device_too_late_is_forgotten_by_it_too(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for person in ("grace-hopper", ADA):
+        report("view", source=source, user_id=person, anonymous_id="phone")
+    # Ada's lane is faster, so the device hears of her first, though Grace was there before.
+    decide_lanes(monkeypatch, compute_lane(ADA_ID))
+    evaluate()
+    assert Profile.objects.get(pk=compute_anonymous_profile_id(source.pk, "phone")).linked_to == ADA_ID
+
+    erase(compute_user_profile_id("grace-hopper"))
+
+    assert find_mentions("grace-hopper", str(compute_user_profile_id("grace-hopper"))) == {}
