@@ -178,6 +178,7 @@ def test_an_index_alone_counts_what_is_open_by_reason(client_of_shop: tuple[Clie
     assert [(group["number"], group["event_name"]) for group in groups] == [(2, ""), (1, "add_to_cart")]
     assert (groups[1]["message"], groups[1]["latest"]) == (newest.message, newest.received_at)
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("analyze tracking_quarantined")
         cursor.execute("set local enable_seqscan = off")
         cursor.execute("set local enable_bitmapscan = off")
         cursor.execute("set local enable_sort = off")
